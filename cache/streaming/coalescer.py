@@ -1,0 +1,66 @@
+"""One fill per digest, however many want it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cache.oci.digest import Digest
+from cache.streaming import filler
+from cache.streaming.fill import Fill
+from cache.streaming.filler import Order
+from cache.streaming.store import Store
+
+
+class Coalescer:
+    """The fills that run in this process; the part's lock joins them with other processes'."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._fills: dict[Digest, Fill] = {}
+
+    @contextmanager
+    def join(self, order: Order) -> Iterator[Fill]:
+        """The running fill of ``order``'s digest, started if there is none.
+
+        It goes on after the block, whoever leaves it; take a
+        :class:`~cache.streaming.reader.Reader` inside the block to read on after it.
+        """
+        fill = self._enter(order)
+        try:
+            yield fill
+        finally:
+            fill.leave()
+
+    def running(self) -> int:
+        """How many fills run in this process."""
+        with self._lock:
+            return len(self._fills)
+
+    def _enter(self, order: Order) -> Fill:
+        with self._lock:
+            fill = self._fills.get(order.digest)
+            if fill is None:
+                fill = self._start(order)
+            fill.enter()
+            return fill
+
+    def _start(self, order: Order) -> Fill:
+        fill = Fill(order.digest)
+        fill.enter()  # the filler itself: it leaves when it ends
+        thread = threading.Thread(
+            target=self._run, args=(order, fill), name=f"fill-{order.digest.hex[:12]}", daemon=True
+        )
+        thread.start()
+        self._fills[order.digest] = fill
+        return fill
+
+    def _run(self, order: Order, fill: Fill) -> None:
+        try:
+            filler.run(order, self._store, fill)
+        finally:
+            with self._lock:
+                del self._fills[order.digest]
+            fill.leave()

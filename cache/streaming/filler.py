@@ -1,0 +1,254 @@
+"""The thread behind a fill: it fetches the blob, or follows the process that does.
+
+The loop: is the blob held? Can I have the part's lock? Then I am the filler. Otherwise I follow
+the file as it grows; half a second without growth, and I try the lock again, which tells a slow
+filler from a dead one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from cache.oci.digest import Digest
+from cache.streaming.fill import Fill
+from cache.streaming.part import Failure, Part, PartInfo
+from cache.streaming.source import (
+    CORRUPT,
+    RANGE_REJECTED,
+    STORE_FAILED,
+    RetryPolicy,
+    Source,
+    SourceFailed,
+    SourceStream,
+)
+from cache.streaming.store import Store
+
+log = logging.getLogger(__name__)
+
+#: A follower looks for growth this often, and for a dead filler after so long without (seconds).
+FOLLOW_STEP = 0.01
+PATIENCE = 0.5
+
+#: A blob bigger than this is refused (bytes); the OCI specification names no limit.
+LARGEST_BLOB = 256 * 1024**3
+
+_REHASH_STEP = 1024 * 1024
+
+
+class _Restart(Exception):
+    """What is in the part cannot be the beginning of this blob: begin from nothing."""
+
+
+DEFAULT_POLICY = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to fetch, from where, and whom to tell.
+
+    ``size`` is the size in bytes that a manifest promised, if known; ``on_commit`` is called in
+    the filler's thread with the size and the proved origin, after the blob became visible.
+    """
+
+    digest: Digest
+    source: Source
+    size: int | None
+    on_commit: Callable[[int, str | None], None]
+    policy: RetryPolicy = DEFAULT_POLICY
+
+
+def run(order: Order, store: Store, fill: Fill) -> None:
+    """Bring the blob, by fetching or by following; the outcome is in ``fill``. Never raises."""
+    started = time.time()
+    try:
+        while not _finish_if_held(order, store, fill):
+            part = store.begin(order.digest)
+            if part is None:
+                _follow(order.digest, store, fill)
+                continue
+            failure = part.info().failure
+            if failure is not None and failure.at >= started:
+                # The filler whom we followed has just given up: asking again would double it.
+                part.close()
+                raise failure.as_error()
+            _Filling(order, store, fill, part).run()
+            return
+    except SourceFailed as failure:
+        fill.fail(failure)
+    except OSError as error:
+        log.error("The store failed while %s was on its way: %s", order.digest, error)
+        fill.fail(SourceFailed(STORE_FAILED, f"the store failed: {error.strerror}"))
+    except Exception as error:
+        log.exception("A fill of %s broke", order.digest)
+        fill.fail(SourceFailed(STORE_FAILED, f"the fill broke: {type(error).__name__}"))
+
+
+def _finish_if_held(order: Order, store: Store, fill: Fill) -> bool:
+    blob = store.open(order.digest)
+    if blob is None:
+        return False
+    with blob:
+        fill.switch(os.dup(blob.fileno()), os.fstat(blob.fileno()).st_size)
+    fill.succeed()
+    return True
+
+
+def _follow(digest: Digest, store: Store, fill: Fill) -> None:
+    """Show what another process writes, until it ends or does nothing for a while."""
+    fd = store.follow(digest)
+    if fd is None:
+        return
+    try:
+        _show_growth(digest, store, fill, fd)
+    finally:
+        os.close(fd)
+
+
+def _show_growth(digest: Digest, store: Store, fill: Fill, fd: int) -> None:
+    arrived = os.fstat(fd).st_size
+    fill.switch(os.dup(fd), arrived)
+    grown_at = time.monotonic()
+    while store.is_filling(digest, fd) and time.monotonic() - grown_at < PATIENCE:
+        if fill.origin is None:
+            info = store.info(digest)
+            if info.origin is not None and info.failure is None:
+                fill.answered(info.size, info.origin)
+        time.sleep(FOLLOW_STEP)
+        size = os.fstat(fd).st_size
+        if size > arrived:
+            arrived, grown_at = size, time.monotonic()
+            fill.advance(arrived)
+
+
+class _Filling:
+    """One filler at work on a locked part."""
+
+    def __init__(self, order: Order, store: Store, fill: Fill, part: Part) -> None:
+        self.order = order
+        self.store = store
+        self.fill = fill
+        self.part = part
+        known = part.info()
+        self.info = PartInfo(known.size if known.size is not None else order.size, known.origin)
+        self.hasher = order.digest.hasher()
+        self.open_parts = [part]
+        self.may_restart = True
+        fill.switch(os.dup(part.fd), part.size)
+
+    def run(self) -> None:
+        """Fetch, verify, commit; raises what ended it. The lock is dropped in every case."""
+        try:
+            self._fetch_verified()
+            # Readers need not wait for the disk: what they get is verified.
+            self.fill.succeed()
+            self.store.commit(self.order.digest, self.part)
+            self.order.on_commit(self.part.size, self.info.origin)
+        except SourceFailed as failure:
+            self._give_up(failure)
+            raise
+        finally:
+            for part in self.open_parts:
+                part.close()
+
+    def _fetch_verified(self) -> None:
+        while True:
+            try:
+                self._rehash()
+                if not self._is_whole():
+                    self._fetch()
+                if self.hasher.hexdigest() == self.order.digest.hex:
+                    return
+                log.warning(
+                    "%s: the bytes from upstream for %s have another digest",
+                    self.order.source.origin,
+                    self.order.digest,
+                )
+            except _Restart:
+                pass
+            if not self.may_restart:
+                raise SourceFailed(CORRUPT, "upstream gave bytes that do not match the digest")
+            self._start_over()
+
+    def _start_over(self) -> None:
+        self.may_restart = False
+        self._renew_part()
+        self.info = replace(self.info, size=self.order.size)
+        self.hasher = self.order.digest.hasher()
+
+    def _renew_part(self) -> None:
+        self.part = self.part.renew()
+        self.open_parts.append(self.part)
+        self.fill.switch(os.dup(self.part.fd), 0)
+
+    def _rehash(self) -> None:
+        """Read what an earlier filler left: a hash cannot be resumed from the disk."""
+        position = 0
+        while position < self.part.size:
+            data = self.part.read(_REHASH_STEP, position)
+            self.hasher.update(data)
+            position += len(data)
+
+    def _is_whole(self) -> bool:
+        """Whether nothing is missing: an earlier filler died between its last byte and commit."""
+        return self.part.size > 0 and self.part.size == self.info.size
+
+    def _fetch(self) -> None:
+        """Ask upstream until all is there."""
+        failures = 0
+        for _ in range(self.order.policy.total_tries):
+            before = self.part.size
+            try:
+                with self.order.source.open(before) as stream:
+                    self._take(stream)
+                return
+            except SourceFailed as failure:
+                if failure.kind == RANGE_REJECTED and before:
+                    raise _Restart from failure
+                failures = failures + 1 if self.part.size == before else 1
+                if not failure.retryable or failures >= self.order.policy.tries:
+                    raise
+                log.info("%s: asking again, %s", self.order.digest, failure.message)
+                time.sleep(self.order.policy.pause(failures))
+        raise SourceFailed("interrupted", "upstream cut the transfer too many times")
+
+    def _take(self, stream: SourceStream) -> None:
+        """Write one answer's bytes behind what is there already."""
+        size = stream.size if stream.size is not None else self.order.size
+        if size is not None and (size < self.part.size or size > LARGEST_BLOB):
+            raise _Restart
+        self.info = PartInfo(size, self.order.source.origin)
+        self.part.describe(self.info)
+        self.fill.answered(size, self.order.source.origin)
+        for chunk in self._beyond_known(stream):
+            if self.part.size + len(chunk) > (size if size is not None else LARGEST_BLOB):
+                raise SourceFailed("bad-answer", "upstream sent more bytes than it announced")
+            self.part.write(chunk)
+            self.hasher.update(chunk)
+            self.fill.advance(self.part.size)
+        if size is not None and self.part.size < size:
+            raise SourceFailed("interrupted", "upstream ended the transfer early", retryable=True)
+
+    def _beyond_known(self, stream: SourceStream) -> Iterator[bytes]:
+        """The bytes that the part lacks; those it has are checked when upstream sends them."""
+        known, position = self.part.size, stream.offset
+        for chunk in stream.chunks:
+            overlap = min(len(chunk), max(0, known - position))
+            if overlap and self.part.read(overlap, position) != chunk[:overlap]:
+                raise _Restart
+            position += len(chunk)
+            if overlap < len(chunk):
+                yield chunk[overlap:] if overlap else chunk
+
+    def _give_up(self, failure: SourceFailed) -> None:
+        """Leave the part for the next try, and tell those who follow it why there is none now."""
+        if failure.kind == CORRUPT:
+            self._renew_part()
+        elif self.part.size == 0:
+            self.part.remove()
+            return
+        noted = Failure(failure.kind, failure.message, failure.retry_after, time.time())
+        self.part.describe(replace(self.info, failure=noted))

@@ -1,0 +1,148 @@
+"""A part file: a fill's bytes so far, and the meeting place of all processes that want them.
+
+The bytes stand in ``<alg>-<hex>.part``; beside them ``<alg>-<hex>.json`` says what the filler
+learned. The filler holds an advisory lock (``flock``) on the part file, and the lock falls with
+its process. A part is never truncated: what turns out wrong is unlinked and begun anew, so that a
+reader's open file keeps the bytes that it has already sent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cache.streaming.source import SourceFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a fill ended without its blob, and when (seconds since the epoch)."""
+
+    kind: str
+    message: str
+    retry_after: int | None
+    at: float
+
+    def as_error(self) -> SourceFailed:
+        """The error to raise in a reader's process."""
+        return SourceFailed(self.kind, self.message, retry_after=self.retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class PartInfo:
+    """What the filler learned: ``size`` in bytes if told, ``origin`` if the source answered."""
+
+    size: int | None = None
+    origin: str | None = None
+    failure: Failure | None = None
+
+
+class Part:
+    """A locked part file, owned by this process's filler. Close it to drop the lock."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+        self.size = os.fstat(fd).st_size
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``; raises ``OSError`` when the disk does not take it."""
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self.fd, view, self.size)
+            self.size += written
+            view = view[written:]
+
+    def read(self, length: int, offset: int) -> bytes:
+        """Up to ``length`` of the bytes at ``offset``."""
+        return os.pread(self.fd, length, offset)
+
+    def describe(self, info: PartInfo) -> None:
+        """Publish what is known, whole or not at all."""
+        target = info_path(self.path)
+        draft = target.with_suffix(".json.new")
+        draft.write_text(json.dumps(asdict(info)), encoding="utf-8")
+        draft.replace(target)
+
+    def info(self) -> PartInfo:
+        """What an earlier or present filler published."""
+        return read_info(self.path)
+
+    def renew(self) -> Part:
+        """Throw the bytes away: a new, empty, locked file stands at the path; this one stays open.
+
+        The new file is locked before it takes the path, so nobody else can become the filler.
+        """
+        draft = self.path.with_suffix(".part.new")
+        draft.unlink(missing_ok=True)
+        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.replace(self.path)
+        except BaseException:
+            os.close(fd)
+            raise
+        return Part(self.path, fd)
+
+    def close(self) -> None:
+        """Drop the lock and the file.
+
+        The lock is dropped by name, since a reader's duplicate of the descriptor would keep it.
+        """
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
+        os.close(self.fd)
+
+    def remove(self) -> None:
+        """Unlink the part and what was published about it."""
+        info_path(self.path).unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+def lock_part(path: Path) -> Part | None:
+    """Become the filler of the part at ``path``, made if missing; None if another one is."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except BaseException:
+            os.close(fd)
+            raise
+        if is_at(path, fd):
+            return Part(path, fd)
+        # Between opening and locking, the file was committed or thrown away under our hands.
+        os.close(fd)
+
+
+def is_at(path: Path, fd: int) -> bool:
+    """Whether ``path`` names the very file that ``fd`` has open."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    ours = os.fstat(fd)
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def info_path(part: Path) -> Path:
+    """Where the facts about a part file stand."""
+    return part.with_suffix(".json")
+
+
+def read_info(part: Path) -> PartInfo:
+    """The facts published about a part file; nothing known if there are none, or unreadable."""
+    try:
+        found = json.loads(info_path(part).read_text(encoding="utf-8"))
+        failure = found["failure"]
+        return PartInfo(
+            size=found["size"],
+            origin=found["origin"],
+            failure=Failure(**failure) if failure else None,
+        )
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return PartInfo()

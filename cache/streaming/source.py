@@ -1,0 +1,84 @@
+"""What a fill needs from the outside: a source of bytes, and how often to ask it again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class SourceFailed(Exception):
+    """The source could not give the bytes.
+
+    ``kind`` is a word of the caller's choice, carried through unchanged (also to readers in other
+    processes, so it must be plain text); ``retryable`` says whether asking again may help;
+    ``retry_after`` is in seconds, when the source named a time.
+    """
+
+    def __init__(
+        self, kind: str, message: str, *, retryable: bool = False, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+#: Kinds that this room itself gives to a failure.
+CORRUPT = "corrupt"
+STORE_FAILED = "store-failed"
+RANGE_REJECTED = "range-rejected"
+CHANGED = "changed"
+
+
+class SourceStream(Protocol):
+    """One answer of a source. ``chunks`` raises :class:`SourceFailed` when it is cut."""
+
+    @property
+    def offset(self) -> int:
+        """Where the bytes really begin: the offset asked for, or 0 if ranges are not served."""
+
+    @property
+    def size(self) -> int | None:
+        """The whole blob's size in bytes, if the source said it."""
+
+    @property
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes from ``offset`` on."""
+
+
+class Source(Protocol):
+    """Where a missing blob comes from."""
+
+    @property
+    def origin(self) -> str:
+        """The repository in whose name the blob is asked for; an answer proves it is there."""
+
+    def open(self, offset: int) -> AbstractContextManager[SourceStream]:
+        """Ask for the bytes from ``offset`` on; raises :class:`SourceFailed`.
+
+        A source that refuses the offset itself (416) fails with the kind ``RANGE_REJECTED``.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How a fill goes on after a failure that may pass.
+
+    Tries are counted anew whenever bytes arrived, since a long transfer over a bad line is worth
+    finishing; ``total_tries`` bounds the whole all the same. Delays are in seconds, doubled from
+    ``delay`` up to ``longest_delay`` and spread by jitter so that many fills do not ask in step.
+    """
+
+    tries: int = 4
+    total_tries: int = 60
+    delay: float = 0.25
+    longest_delay: float = 8.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds to wait after the ``failures``-th failure in a row (counted from 1)."""
+        longest = min(self.longest_delay, self.delay * 2.0 ** (failures - 1))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not a secret

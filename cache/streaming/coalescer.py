@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ class Coalescer:
         self._store = store
         self._lock = threading.Lock()
         self._fills: dict[Digest, Fill] = {}
+        self._threads: dict[Digest, threading.Thread] = {}
 
     @contextmanager
     def join(self, order: Order) -> Iterator[Fill]:
@@ -34,10 +36,14 @@ class Coalescer:
         finally:
             fill.leave()
 
-    def running(self) -> int:
-        """How many fills run in this process."""
+    def drain(self, timeout: float) -> bool:
+        """Wait until the fills that run now have ended; whether they did in ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
         with self._lock:
-            return len(self._fills)
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
     def _enter(self, order: Order) -> Fill:
         with self._lock:
@@ -55,6 +61,7 @@ class Coalescer:
         )
         thread.start()
         self._fills[order.digest] = fill
+        self._threads[order.digest] = thread
         return fill
 
     def _run(self, order: Order, fill: Fill) -> None:
@@ -62,5 +69,5 @@ class Coalescer:
             filler.run(order, self._store, fill)
         finally:
             with self._lock:
-                del self._fills[order.digest]
+                del self._fills[order.digest], self._threads[order.digest]
             fill.leave()

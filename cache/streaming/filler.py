@@ -209,10 +209,12 @@ class _Filling:
                 if failure.kind == RANGE_REJECTED and before:
                     raise _Restart from failure
                 failures = failures + 1 if self.part.size == before else 1
-                if not failure.retryable or failures >= self.order.policy.tries:
+                policy = self.order.policy
+                tries = policy.tries if self.part.size else policy.first_tries
+                if not failure.retryable or failures >= tries:
                     raise
                 log.info("%s: asking again, %s", self.order.digest, failure.message)
-                time.sleep(self.order.policy.pause(failures))
+                time.sleep(policy.pause(failures))
         raise SourceFailed("interrupted", "upstream cut the transfer too many times")
 
     def _take(self, stream: SourceStream) -> None:

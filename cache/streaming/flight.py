@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cache.streaming.part import is_at
 
@@ -42,7 +42,7 @@ class Flights:
             finally:
                 with self._lock:
                     del self._flying[key]
-        return future.result()
+        return cast("T", future.result())
 
 
 @contextmanager

@@ -68,11 +68,13 @@ class Source(Protocol):
 class RetryPolicy:
     """How a fill goes on after a failure that may pass.
 
-    Tries are counted anew whenever bytes arrived, since a long transfer over a bad line is worth
+    Before the first byte there are ``first_tries``, since clients wait for it. Later there are
+    ``tries``, counted anew whenever bytes arrived: a long transfer over a bad line is worth
     finishing; ``total_tries`` bounds the whole all the same. Delays are in seconds, doubled from
     ``delay`` up to ``longest_delay`` and spread by jitter so that many fills do not ask in step.
     """
 
+    first_tries: int = 2
     tries: int = 4
     total_tries: int = 60
     delay: float = 0.25

@@ -1,0 +1,59 @@
+# `make serve` runs the mirror, `make test` proves it. Both set up what they need in .venv first;
+# the stamp files in there say what is done already.
+
+PYTHON := $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+# The tests neither read the operator's configuration nor touch the operator's data.
+TEST_ENV := MIRROR_CONFIG=/dev/null REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$(CURDIR)/.cache/data
+COMPILE := $(CURDIR)/.cache/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+.PHONY: serve test lint bench lock clean
+
+serve: .venv/.runtime
+	@exec $(BIN)/python manage.py serve
+
+# pytest comes last, so that its counts close the output.
+test: .venv/.test lint
+	@mkdir -p .cache/data
+	@if [ -x tests/e2e/install_parts.sh ]; then tests/e2e/install_parts.sh; fi
+	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TEST_ENV) $(BIN)/python -m pytest
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(TEST_ENV) $(BIN)/mypy
+
+bench: .venv/.test
+	$(BIN)/python -m bench
+
+lock: .cache/lock/bin/pip-compile
+	cd requirements && $(COMPILE) --output-file=runtime.txt runtime.in
+	cd requirements && $(COMPILE) --output-file=fast.txt fast.in
+	cd requirements && $(COMPILE) --output-file=test.txt test.in
+
+# What the set-up and the tests made; never the data.
+clean:
+	rm -rf .venv .cache .pytest_cache .hypothesis
+
+.venv/.python:
+	@sh requirements/check_python.sh "$(PYTHON)"
+	"$(PYTHON)" -m venv .venv
+	@touch $@
+
+.venv/.runtime: .venv/.python requirements/runtime.txt requirements/fast.txt
+	$(PIP) install --require-hashes -r requirements/runtime.txt
+	@mkdir -p .cache
+	@$(PIP) install --require-hashes -r requirements/fast.txt >.cache/fast.log 2>&1 || echo \
+		"The C parser for HTTP cannot be built here (.cache/fast.log says why); the Python one serves."
+	@touch $@
+
+.venv/.test: .venv/.runtime requirements/test.txt
+	$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+.cache/lock/bin/pip-compile: .venv/.python
+	"$(PYTHON)" -m venv .cache/lock
+	.cache/lock/bin/pip --disable-pip-version-check --quiet install pip-tools

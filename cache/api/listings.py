@@ -1,0 +1,41 @@
+"""`/v2/<name>/tags/list`, `/v2/<name>/referrers/<digest>` and `/v2/_catalog`."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from cache import pull, runtime
+from cache.api.parsing import parse_page, parse_repository
+from cache.api.responses import names_response
+from cache.oci.digest import Digest
+from cache.oci.media_types import OCI_INDEX
+
+router = Router()
+
+
+@router.api_operation(["GET", "HEAD"], "/_catalog")
+def catalog(request: HttpRequest) -> HttpResponse:
+    """What is cached here (Docker Registry HTTP API V2, "Listing Repositories")."""
+    page = pull.list_repositories(runtime.current().config.upstream_name, *parse_page(request))
+    return names_response(request, {"repositories": page.names}, page)
+
+
+@router.api_operation(["GET", "HEAD"], "/{path:name}/tags/list")
+def tags(request: HttpRequest, name: str) -> HttpResponse:
+    """Distribution specification, "Listing Tags" (end-8a, end-8b)."""
+    repository = parse_repository(request, name)
+    page = pull.list_tags(repository, *parse_page(request))
+    return names_response(request, {"name": name, "tags": page.names}, page)
+
+
+@router.api_operation(["GET", "HEAD"], "/{path:name}/referrers/{digest}")
+def referrers(request: HttpRequest, name: str, digest: str) -> HttpResponse:
+    """Distribution specification, "Listing Referrers" (end-12a, end-12b)."""
+    repository = parse_repository(request, name)
+    wanted = request.GET.get("artifactType") or None
+    found = pull.list_referrers(repository, Digest.parse(digest), wanted)
+    headers = {"X-Cache": str(found.outcome)}
+    if wanted is not None:
+        headers["OCI-Filters-Applied"] = "artifactType"
+    return HttpResponse(found.body, content_type=OCI_INDEX, headers=headers)

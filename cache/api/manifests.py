@@ -1,0 +1,23 @@
+"""`/v2/<name>/manifests/<reference>`."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from cache import pull
+from cache.api.parsing import parse_repository
+from cache.api.responses import manifest_response
+from cache.oci.reference import parse_reference
+
+router = Router()
+
+
+@router.api_operation(["GET", "HEAD"], "/{path:name}/manifests/{reference}")
+def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
+    """Distribution specification, "Pulling manifests" (end-3)."""
+    repository = parse_repository(request, name)
+    answer = pull.resolve_manifest(
+        repository, parse_reference(reference), request.headers.get("Accept")
+    )
+    return manifest_response(request, answer)

@@ -1,0 +1,134 @@
+"""Answers: status, headers and bodies of manifests, blobs and lists."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator
+from typing import BinaryIO
+from urllib.parse import urlencode
+
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
+from cache.oci.digest import Digest
+from cache.pull import Arriving, Held, Outcome, read_arriving
+from cache.pull.listings import Page
+from cache.pull.manifests import ManifestAnswer
+from cache.streaming.reader import Reader
+from cache.streaming.source import SourceFailed
+
+_BLOB_TYPE = "application/octet-stream"
+
+#: Bytes per step where a file cannot leave through sendfile (TLS).
+_FILE_STEP = 256 * 1024
+
+
+def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpResponse:
+    """A manifest, with RFC 9111's sections 5.1 and 5.5 for one that may be stale."""
+    manifest = answer.manifest
+    headers = _content_headers(manifest.digest, answer.outcome)
+    if answer.outcome is Outcome.STALE:
+        headers["Warning"] = '110 - "Response is Stale"'
+        headers["Age"] = str(answer.age or 0)
+    if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
+        return HttpResponse(status=304, headers=headers)
+    headers["Content-Length"] = str(len(manifest.body))
+    body = b"" if request.method == "HEAD" else manifest.body
+    return HttpResponse(body, content_type=manifest.media_type, headers=headers)
+
+
+def blob_head_response(request: HttpRequest, digest: Digest, size: int | None) -> HttpResponse:
+    """What a GET of the whole blob would be headed with."""
+    headers = _content_headers(digest, None) | {"Accept-Ranges": "bytes"}
+    if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
+        return HttpResponse(status=304, headers=headers)
+    if size is not None:
+        headers["Content-Length"] = str(size)
+    return HttpResponse(content_type=_BLOB_TYPE, headers=headers)
+
+
+def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBase:
+    """A blob or the one range of it that was asked for; raises RegistryError (416, 502, ...)."""
+    outcome = Outcome.HIT if isinstance(blob, Held) else Outcome.MISS
+    headers = _content_headers(blob.digest, outcome) | {"Accept-Ranges": "bytes"}
+    if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
+        _close(blob)
+        return HttpResponse(status=304, headers=headers)
+    wanted = _wanted_range(request, blob, headers["ETag"])
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{blob.size}"
+        headers["Content-Length"] = str(wanted.stop - wanted.start)
+    elif blob.size is not None:
+        headers["Content-Length"] = str(blob.size)
+    status = 200 if wanted is None else 206
+    if isinstance(blob, Held):
+        blob.file.seek(wanted.start if wanted else 0)
+        return _StoreFile(blob.file, status, headers)
+    start, stop = (wanted.start, wanted.stop) if wanted else (0, None)
+    stream = _BlobStream(read_arriving(blob, start, stop))
+    return StreamingHttpResponse(stream, _BLOB_TYPE, status, headers=headers)
+
+
+def names_response(request: HttpRequest, body: dict[str, object], page: Page) -> HttpResponse:
+    """A page of names; the Link header (RFC 8288) leads to the next one."""
+    headers = {"X-Cache": str(page.outcome)}
+    if page.outcome is Outcome.STALE:
+        headers["Warning"] = '110 - "Response is Stale"'
+    if page.more and page.names:
+        query = {key: request.GET[key] for key in ("n", "ns") if key in request.GET}
+        target = f"{request.path}?{urlencode(query | {'last': page.names[-1]})}"
+        headers["Link"] = f'<{target}>; rel="next"'
+    return HttpResponse(json.dumps(body), content_type="application/json", headers=headers)
+
+
+def _content_headers(digest: Digest, outcome: Outcome | None) -> dict[str, str]:
+    headers = {"Docker-Content-Digest": str(digest), "ETag": f'"{digest}"'}
+    if outcome is not None:
+        headers["X-Cache"] = str(outcome)
+    return headers
+
+
+def _wanted_range(request: HttpRequest, blob: Held | Arriving, etag: str) -> ByteRange | None:
+    if blob.size is None or not range_applies(request.headers.get("If-Range"), etag):
+        return None
+    return parse_range(request.headers.get("Range"), blob.size)
+
+
+def _close(blob: Held | Arriving) -> None:
+    if isinstance(blob, Held):
+        blob.file.close()
+
+
+class _StoreFile(FileResponse):
+    """A file from where it stands, for the server's sendfile: exactly Content-Length bytes."""
+
+    block_size = _FILE_STEP
+
+    def __init__(self, file: BinaryIO, status: int, headers: dict[str, str]) -> None:
+        super().__init__(file, content_type=_BLOB_TYPE, status=status, headers=headers)
+
+    def set_headers(self, filelike: object) -> None:
+        """All headers are known already; Django's guesses from the file's name are not wanted."""
+
+
+class _BlobStream:
+    """A reader's bytes; when they will not all come, the connection is broken off.
+
+    Ending the iteration would tell the client that it has the whole. A reset connection is what
+    the server takes for a client's end: it closes the socket and writes no traceback.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._reader
+        except SourceFailed as failure:
+            raise ConnectionResetError(errno.ECONNRESET, failure.message) from failure
+
+    def close(self) -> None:
+        """Leave the fill."""
+        self._reader.close()

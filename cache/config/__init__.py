@@ -1,0 +1,12 @@
+"""The configuration: one YAML file, as distribution's registry has it, and the environment.
+
+`load` returns a frozen `Config` or raises `ConfigError`, which names every mistake at once.
+The keys are described in docs/configuration.md and listed in `keys.py`.
+"""
+
+from __future__ import annotations
+
+from cache.config.load import load
+from cache.config.shape import Address, Config, ConfigError, Http, Log, Proxy, Storage, Tls
+
+__all__ = ["Address", "Config", "ConfigError", "Http", "Log", "Proxy", "Storage", "Tls", "load"]

@@ -1,0 +1,219 @@
+"""From the sources to one `Config`, or to the list of all that is wrong."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from cache.config import values
+from cache.config.document import LARGEST_BYTES, Scalar
+from cache.config.shape import (
+    HUB_HOSTS,
+    HUB_URL,
+    Address,
+    Config,
+    ConfigError,
+    Http,
+    Log,
+    Proxy,
+    Storage,
+    Tls,
+)
+from cache.config.sources import HIDDEN, Answers, read_environment, read_text
+from cache.config.values import Refused
+from cache.oci.errors import quote
+
+FILE_VARIABLE = "MIRROR_CONFIG"
+DATABASE_VARIABLE = "DATABASE_URL"
+DEFAULT_FILE = Path("config.yml")
+DEFAULT_ROOT = Path("data")
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """Read the file at `path`, else the one that MIRROR_CONFIG names, else ./config.yml if any.
+
+    `environ` overrides the file. Raises ConfigError, with every mistake found in both.
+    """
+    answers = Answers()
+    if path is None and environ.get(FILE_VARIABLE):
+        path = Path(environ[FILE_VARIABLE])
+    elif path is None and DEFAULT_FILE.is_file():
+        path = DEFAULT_FILE
+    if path is not None:
+        _read_file(answers, path)
+    read_environment(answers, environ)
+    answers.take("version", values.version, "0.1")
+    config = Config(
+        storage=Storage(
+            root=answers.take(
+                "storage.filesystem.rootdirectory", values.folder, DEFAULT_ROOT.absolute()
+            ),
+            delete_enabled=answers.take("storage.delete.enabled", values.boolean, default=False),
+        ),
+        log=_log(answers),
+        http=Http(
+            addr=answers.take("http.addr", values.address, Address("", 5000)),
+            tls=_tls(answers),
+            headers=_headers(answers),
+        ),
+        proxy=_proxy(answers),
+        database_url=_database_url(answers, environ),
+        warnings=tuple(answers.warnings),
+    )
+    if answers.problems:
+        raise ConfigError(tuple(answers.problems))
+    return config
+
+
+def _read_file(answers: Answers, path: Path) -> None:
+    name = str(path) if str(path).isprintable() else quote(str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            answers.problem(name, (), "a larger file", f"at most {LARGEST_BYTES} bytes")
+        else:
+            read_text(answers, content.decode("utf-8-sig"), name)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        answers.problem(name, (), f"no readable file ({reason})", "a YAML file")
+    except UnicodeDecodeError:
+        answers.problem(name, (), "bytes that are not UTF-8", "a YAML file in UTF-8")
+    except ValueError:
+        answers.problem(name, (), "no file name", "the name of a YAML file")
+
+
+def _log(answers: Answers) -> Log:
+    if _is(answers, "log.formatter", "logstash"):
+        source = answers.found["log", "formatter"].source
+        answers.warnings.append(f"{source}: log.formatter: logstash is not known; json is used")
+    fields = {}
+    for path in answers.under(("log", "fields")):
+        try:
+            name = values.field_name(path[-1])
+        except Refused as refused:
+            answers.problem(answers.found[path].source, path, "this name", refused.allowed)
+            continue
+        try:
+            fields[name] = values.text(answers.found[path].value)
+        except Refused as refused:
+            answers.refuse(path, refused)
+    return Log(
+        level=answers.take("log.level", values.level, "info"),
+        formatter=answers.take("log.formatter", values.formatter, "text"),
+        fields=MappingProxyType(fields),
+    )
+
+
+def _headers(answers: Answers) -> Mapping[str, tuple[str, ...]]:
+    base = ("http", "headers")
+    headers: dict[str, tuple[str, ...]] = {}
+    for name in dict.fromkeys(path[len(base)] for path in answers.under(base)):
+        path = (*base, name)
+        try:
+            headers[values.header_name(name)] = answers.take_list(path, values.header_value)
+        except Refused as refused:
+            first = answers.found[answers.under(path)[0]]
+            answers.problem(first.source, path, "this name", refused.allowed)
+    return MappingProxyType(headers)
+
+
+def _tls(answers: Answers) -> Tls | None:
+    broken_before = len(answers.problems)
+    certificate = answers.take("http.tls.certificate", _optional_file, None)
+    key = answers.take("http.tls.key", _optional_file, None)
+    clientcas = answers.take_list(("http", "tls", "clientcas"), values.readable_file)
+    if len(answers.problems) > broken_before:
+        return None
+    if certificate is None and key is None and not clientcas:
+        return None
+    if certificate is None or key is None:
+        missing = "http.tls.certificate" if certificate is None else "http.tls.key"
+        given = answers.found[answers.under(("http", "tls"))[0]]
+        answers.problems.append(
+            f"{given.source}: {missing}: found nothing; allowed a PEM file, as certificate and key "
+            "are needed together, also for clientcas"
+        )
+        return None
+    tls = Tls(certificate, key, clientcas)
+    _check_pem(answers, tls)
+    return tls
+
+
+def _optional_file(value: Scalar) -> Path | None:
+    return values.readable_file(value)
+
+
+def _check_pem(answers: Answers, tls: Tls) -> None:
+    """Try the files now: later, every connection would fail in its own handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    source = answers.found["http", "tls", "certificate"].source
+    try:
+        # An empty password keeps OpenSSL from asking for one at the terminal.
+        context.load_cert_chain(tls.certificate, tls.key, password="")
+    except (OSError, ValueError) as error:
+        found = f"files that do not load ({_reason(error)})"
+        allowed = "a PEM certificate and its own key, not encrypted"
+        answers.problem(source, ("http", "tls"), found, allowed)
+    for index, authority in enumerate(tls.clientcas):
+        try:
+            context.load_verify_locations(authority)
+        except (OSError, ValueError) as error:
+            path = ("http", "tls", "clientcas", str(index))
+            answers.refuse(path, Refused(f"PEM certificates ({_reason(error)})"))
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or error)
+
+
+def _proxy(answers: Answers) -> Proxy:
+    username = answers.take("proxy.username", values.user_name, "")
+    password = answers.take("proxy.password", values.text, "")
+    for given, missing in (("username", "password"), ("password", "username")):
+        path = ("proxy", given)
+        if _is_set(answers, path) and not _is_set(answers, ("proxy", missing)):
+            answers.problem(
+                answers.found[path].source,
+                ("proxy", missing),
+                "nothing",
+                f"a {missing}, as proxy.{given} is set",
+            )
+    return Proxy(
+        remoteurl=_remoteurl(answers),
+        username=username,
+        password=password,
+        ttl=answers.take("proxy.ttl", values.lifetime, Proxy().ttl),
+        freshness=answers.take("proxy.freshness", values.duration, Proxy().freshness),
+    )
+
+
+def _remoteurl(answers: Answers) -> str:
+    url = answers.take("proxy.remoteurl", values.remote_url, HUB_URL)
+    if url == HUB_URL or url.partition("://")[2] not in HUB_HOSTS:
+        return url
+    source = answers.found["proxy", "remoteurl"].source
+    answers.warnings.append(f"{source}: proxy.remoteurl: {url} is Docker Hub: {HUB_URL} is used")
+    return HUB_URL
+
+
+def _database_url(answers: Answers, environ: Mapping[str, str]) -> str | None:
+    given = environ.get(DATABASE_VARIABLE)
+    if not given:
+        return None
+    try:
+        return values.postgres_url(Scalar(given))
+    except Refused as refused:
+        answers.problem(DATABASE_VARIABLE, (), refused.found or HIDDEN, refused.allowed)
+        return None
+
+
+def _is_set(answers: Answers, path: tuple[str, ...]) -> bool:
+    return path in answers.found and bool(answers.found[path].value.text)
+
+
+def _is(answers: Answers, key: str, word: str) -> bool:
+    found = answers.found.get(tuple(key.split(".")))
+    return found is not None and found.value.text == word

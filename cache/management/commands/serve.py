@@ -1,0 +1,144 @@
+"""`manage.py serve`: make everything ready, say where the mirror is, and become gunicorn."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from cache.config import ConfigError, capacity, listener
+
+if TYPE_CHECKING:
+    from cache.config import Config
+
+GUNICORN = (
+    "-m",
+    "gunicorn",
+    "-c",
+    "python:mirrorsite.gunicorn_conf",
+    "mirrorsite.wsgi:application",
+)
+MISTAKE = 2
+
+
+class Command(BaseCommand):
+    help = "Run the mirror until it is stopped with Ctrl-C or SIGTERM."
+    requires_system_checks = ()
+
+    def handle(self, *_args: object, **_options: object) -> None:
+        config: Config = settings.MIRROR
+        for warning in config.warnings:
+            self.stderr.write(f"warning: {warning}")
+        prepare_capacity()
+        prepare_root(config.storage.root)
+        try:
+            listener.check(listener.binding(config.http.addr))
+        except listener.CannotListen as error:
+            raise CommandError(str(error)) from None
+        prepare_database()
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self.stdout.write(banner(config))
+        self.stdout.flush()
+        self.stderr.flush()
+        become_gunicorn()
+
+
+def prepare_capacity() -> None:
+    try:
+        capacity.plan(os.environ, capacity.raise_open_files())
+    except ConfigError as error:
+        raise CommandError("\n".join(error.problems), returncode=MISTAKE) from None
+
+
+def prepare_root(root: Path) -> None:
+    """Make the folder that holds everything; nobody else on this machine may look into it."""
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise CommandError(
+            f"{root} is not a folder; set storage.filesystem.rootdirectory"
+        ) from None
+    except OSError as error:
+        raise CommandError(
+            f"the folder {root} cannot be made ({error.strerror}); set "
+            "storage.filesystem.rootdirectory to one that can"
+        ) from None
+    try:
+        # Permissions alone do not tell: the file system may be read-only.
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        # A full disk is no reason to stay away: what is kept there can still be served.
+        if error.errno != errno.ENOSPC:
+            raise CommandError(
+                f"the folder {root} cannot be written to ({error.strerror}); change its owner, or "
+                "set storage.filesystem.rootdirectory to another"
+            ) from None
+
+
+def prepare_database() -> None:
+    """Bring the database to this program's shape; refuse one that a newer program has made."""
+    # One connection is enough here, and without the pool, which tries again and again, the reason
+    # for having none is known at once.
+    options = connection.settings_dict["OPTIONS"]
+    connection.settings_dict["OPTIONS"] = {k: v for k, v in options.items() if k != "pool"}
+    try:
+        executor = MigrationExecutor(connection)
+        newer = sorted(
+            f"{app}.{name}"
+            for app, name in executor.loader.applied_migrations
+            if app in executor.loader.migrated_apps
+            and (app, name) not in executor.loader.graph.nodes
+            and (app, name) not in executor.loader.disk_migrations
+        )
+        if newer:
+            raise CommandError(
+                f"the database is newer than this program (it has {', '.join(newer)}); "
+                "run the newer program, or go back to a copy of the database"
+            )
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", interactive=False, verbosity=0)
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
+        raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
+    finally:
+        connection.close()
+
+
+def database_name() -> str:
+    """Which database it is, without its password."""
+    held = settings.DATABASES["default"]
+    if "sqlite3" in held["ENGINE"]:
+        return str(held["NAME"])
+    return f"PostgreSQL {held['NAME']} on {held['HOST'] or 'this machine'}"
+
+
+def banner(config: Config) -> str:
+    url = listener.url(config.http)
+    mirrors = json.dumps({"registry-mirrors": [url]})
+    return "\n".join(
+        (
+            f"Mirrorsite listens on {listener.binding(config.http.addr)}: {url}",
+            f"  upstream  {config.upstream_name} ({config.proxy.remoteurl})",
+            f"  store     {config.storage.root}",
+            f"  database  {database_name()}",
+            f"  /etc/docker/daemon.json: {mirrors}",
+        )
+    )
+
+
+def become_gunicorn() -> None:
+    """Replace this process: signals, exit code and process id are then gunicorn's own."""
+    paths = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    os.execv(sys.executable, [sys.executable, *GUNICORN])  # noqa: S606 - no shell is wanted

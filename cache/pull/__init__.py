@@ -1,0 +1,22 @@
+"""The use cases of a pull: each joins the catalog, the store and upstream to answer a client.
+
+They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError` only.
+"""
+
+from cache.pull.blobs import Arriving, Held, open_blob, read_arriving, stat_blob
+from cache.pull.listings import list_referrers, list_repositories, list_tags
+from cache.pull.manifests import resolve_manifest
+from cache.pull.outcome import Outcome
+
+__all__ = [
+    "Arriving",
+    "Held",
+    "Outcome",
+    "list_referrers",
+    "list_repositories",
+    "list_tags",
+    "open_blob",
+    "read_arriving",
+    "resolve_manifest",
+    "stat_blob",
+]

@@ -1,0 +1,127 @@
+"""Lists: tags and referrers as upstream has them, or as far as they are known here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cache import catalog, runtime
+from cache.oci.digest import Digest
+from cache.oci.errors import RegistryError
+from cache.oci.manifest import (
+    BadManifest,
+    Descriptor,
+    descriptor_of,
+    filter_referrers,
+    read_manifest,
+    referrers_index,
+)
+from cache.oci.reference import referrers_tag
+from cache.oci.repository import Repository
+from cache.pull.manifests import resolve_manifest
+from cache.pull.outcome import Outcome
+from cache.pull.refusals import from_upstream
+from cache.upstream import errors
+
+#: The most entries of one page, and of a list of referrers.
+LONGEST_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Names in order; ``more`` if there are further ones behind the last."""
+
+    names: tuple[str, ...]
+    more: bool
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Referrers:
+    """An index of referrers, ``filtered`` by the artifact type if one was asked for."""
+
+    body: bytes
+    outcome: Outcome
+
+
+def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
+    """The repository's tags after ``last``, at most ``limit``; raises :class:`RegistryError`.
+
+    Upstream's list is always asked for, since only upstream knows it; without upstream, the tags
+    that were pulled through here are listed.
+    """
+    mirror = runtime.current()
+    bound = min(limit if limit is not None else LONGEST_PAGE, LONGEST_PAGE)
+    if bound == 0:
+        return Page((), more=False, outcome=Outcome.HIT)
+    try:
+        page = mirror.upstream.list_tags(repository.name, limit, last or None)
+    except (errors.NotFound, errors.Denied, errors.RateLimited) as error:
+        raise from_upstream(error, "NAME_UNKNOWN") from error
+    except errors.UpstreamError as error:
+        names = catalog.list_tags(repository, bound + 1, last)
+        if not names and not catalog.is_repository_known(repository):
+            raise from_upstream(error, "NAME_UNKNOWN") from error
+        return Page(tuple(names[:bound]), len(names) > bound, Outcome.STALE)
+    # An upstream without paging gives everything; asked for the rest, it gives everything again.
+    names = sorted(tag for tag in page.tags if not last or tag > last)
+    if limit is None:
+        return Page(tuple(names), page.more, Outcome.REVALIDATED)
+    return Page(tuple(names[:limit]), page.more or len(names) > limit, Outcome.REVALIDATED)
+
+
+def list_repositories(upstream: str, limit: int | None, last: str) -> Page:
+    """The repositories with a manifest here."""
+    bound = min(limit if limit is not None else LONGEST_PAGE, LONGEST_PAGE)
+    names = catalog.list_repositories(upstream, bound + 1, last)
+    return Page(tuple(names[:bound]), bound > 0 and len(names) > bound, Outcome.HIT)
+
+
+def list_referrers(repository: Repository, subject: Digest, artifact_type: str | None) -> Referrers:
+    """What refers to ``subject``, as an OCI index; raises :class:`RegistryError`.
+
+    From upstream's API, from the referrers tag where it has none (distribution specification,
+    "Listing Referrers"), and from what is known here without upstream.
+    """
+    mirror = runtime.current()
+    try:
+        answer = mirror.upstream.list_referrers(repository.name, subject, artifact_type)
+    except errors.NotFound:
+        listed, outcome = _from_referrers_tag(repository, subject)
+    except (errors.Denied, errors.RateLimited) as error:
+        raise from_upstream(error, "NAME_UNKNOWN") from error
+    except errors.UpstreamError as error:
+        if not catalog.is_repository_known(repository):
+            raise from_upstream(error, "NAME_UNKNOWN") from error
+        listed, outcome = _from_here(repository, subject), Outcome.STALE
+    else:
+        listed, outcome = _read_index(answer.body), Outcome.REVALIDATED
+    if artifact_type is not None:
+        listed = filter_referrers(listed, artifact_type)
+    return Referrers(referrers_index(listed), outcome)
+
+
+def _from_referrers_tag(
+    repository: Repository, subject: Digest
+) -> tuple[tuple[Descriptor, ...], Outcome]:
+    try:
+        answer = resolve_manifest(repository, referrers_tag(subject), None)
+    except RegistryError as error:
+        if error.status == 404:
+            return (), Outcome.REVALIDATED
+        raise
+    return _read_index(answer.manifest.body), answer.outcome
+
+
+def _read_index(body: bytes) -> tuple[Descriptor, ...]:
+    try:
+        return tuple(read_manifest(body, None).children)
+    except BadManifest as error:
+        message = f"upstream's list of referrers is not usable: {error}"
+        raise RegistryError("UNAVAILABLE", message, status=502) from error
+
+
+def _from_here(repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
+    held = catalog.list_referrers(repository, subject, LONGEST_PAGE)
+    return tuple(
+        descriptor_of(read_manifest(found.body, found.media_type, found.digest)) for found in held
+    )

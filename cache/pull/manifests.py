@@ -1,0 +1,173 @@
+"""Manifests: by digest from here for ever, by tag as upstream has it now."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from cache import catalog, freshness, runtime
+from cache.catalog import KnownTag, StoredManifest
+from cache.oci.digest import Digest
+from cache.oci.errors import RegistryError
+from cache.oci.manifest import BadManifest, Manifest, child_for, read_manifest
+from cache.oci.media_types import accepts, is_index
+from cache.oci.reference import Tag
+from cache.oci.repository import Repository
+from cache.pull.outcome import Outcome
+from cache.pull.refusals import from_upstream
+from cache.streaming.flight import exclusive
+from cache.upstream import errors
+
+log = logging.getLogger(__name__)
+
+UNKNOWN = "MANIFEST_UNKNOWN"
+
+#: Another process's fetch of the same manifest is waited for so long (seconds), then repeated.
+_OTHERS_FETCH = 30.0
+
+#: A tag's row is written at most this often when nothing about it changed but the time.
+_CONFIRM_STEP = timedelta(seconds=60)
+
+#: An index may hold indexes; nobody nests them deeper than this on purpose.
+_DEEPEST_INDEX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestAnswer:
+    """A manifest for a client; ``age`` is in seconds since upstream confirmed a stale answer."""
+
+    manifest: StoredManifest
+    outcome: Outcome
+    age: int | None = None
+
+
+def resolve_manifest(
+    repository: Repository, reference: Tag | Digest, accept: str | None
+) -> ManifestAnswer:
+    """The manifest that ``reference`` names.
+
+    ``accept`` is the client's whole Accept set. It decides only what a tag means: a digest names
+    certain bytes, and gets them. Raises :class:`RegistryError`.
+    """
+    if isinstance(reference, Digest):
+        return _by_digest(repository, reference)
+    answer = _by_tag(repository, reference)
+    for _ in range(_DEEPEST_INDEX):
+        if accepts(accept, answer.manifest.media_type):
+            return answer
+        answer = _for_plain_client(repository, reference, answer)
+    raise RegistryError(UNKNOWN, f"{repository}:{reference} nests its indexes too deep")
+
+
+def _for_plain_client(repository: Repository, tag: Tag, answer: ManifestAnswer) -> ManifestAnswer:
+    """The linux/amd64 image for a client that does not know indexes, as Docker's registry does."""
+    found = answer.manifest
+    child = None
+    if is_index(found.media_type):
+        child = child_for(read_manifest(found.body, found.media_type, found.digest))
+    if child is None:
+        raise RegistryError(
+            UNKNOWN,
+            f"{repository}:{tag} is a {found.media_type}, which the client's Accept does not allow",
+        )
+    inner = _by_digest(repository, child.digest)
+    if answer.outcome is Outcome.STALE:
+        return replace(answer, manifest=inner.manifest)
+    return inner if inner.outcome is Outcome.MISS else replace(answer, manifest=inner.manifest)
+
+
+def _by_digest(repository: Repository, digest: Digest) -> ManifestAnswer:
+    held = catalog.find_manifest(repository, digest)
+    if held is not None:
+        return ManifestAnswer(held, Outcome.HIT)
+    try:
+        return ManifestAnswer(*_obtain(repository, digest))
+    except errors.UpstreamError as error:
+        raise from_upstream(error, UNKNOWN) from error
+
+
+def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
+    mirror = runtime.current()
+    known = catalog.find_tag(repository, tag)
+    if known is not None:
+        window = mirror.config.proxy.freshness
+        judged = freshness.judge(known.checked_at, mirror.now(), window)
+        if judged is freshness.Freshness.FRESH:
+            return ManifestAnswer(known.manifest, Outcome.HIT)
+    try:
+        return mirror.flights.share(
+            ("tag", repository, tag), lambda: _ask_upstream(repository, tag, known)
+        )
+    except (errors.NotFound, errors.Denied) as error:
+        if known is not None and isinstance(error, errors.NotFound):
+            catalog.drop_tag(repository, tag, mirror.now())
+        raise from_upstream(error, UNKNOWN) from error
+    except errors.UpstreamError as error:
+        if known is None:
+            raise from_upstream(error, UNKNOWN) from error
+        log.warning("%s:%s is served stale: %s", repository, tag, error)
+        age = freshness.age(known.checked_at, mirror.now())
+        return ManifestAnswer(known.manifest, Outcome.STALE, age)
+
+
+def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> ManifestAnswer:
+    """Where the tag points now; asks with HEAD, which Hub does not count, before it fetches."""
+    mirror = runtime.current()
+    head = mirror.upstream.head_manifest(repository.name, tag)
+    if head.digest is None:
+        fetched = _fetch(repository, tag, None)
+        manifest, outcome = _as_stored(fetched), Outcome.MISS
+    elif known is not None and head.digest == known.manifest.digest:
+        manifest, outcome = known.manifest, Outcome.REVALIDATED
+    else:
+        manifest, outcome = _obtain(repository, head.digest)
+    now = mirror.now()
+    if known is None or known.manifest.digest != manifest.digest:
+        catalog.record_tag(repository, tag, manifest.digest, now)
+    elif mirror.config.proxy.freshness or now - known.checked_at >= _CONFIRM_STEP:
+        catalog.confirm_tag(repository, tag, now)
+    return ManifestAnswer(manifest, outcome)
+
+
+def _obtain(repository: Repository, digest: Digest) -> tuple[StoredManifest, Outcome]:
+    """A manifest that this repository is not known to contain; one request for all who ask.
+
+    What another repository contains needs upstream's word that it is in this one too, but not
+    its bytes again. Raises :class:`errors.UpstreamError`.
+    """
+    mirror = runtime.current()
+    return mirror.flights.share(
+        ("manifest", repository, digest), lambda: _obtain_alone(repository, digest)
+    )
+
+
+def _obtain_alone(repository: Repository, digest: Digest) -> tuple[StoredManifest, Outcome]:
+    mirror = runtime.current()
+    with exclusive(mirror.locks, f"{repository}@{digest}", _OTHERS_FETCH):
+        held = catalog.find_manifest(repository, digest)
+        if held is not None:
+            return held, Outcome.HIT
+        if catalog.is_manifest_held(digest):
+            mirror.upstream.head_manifest(repository.name, digest)
+            catalog.link_manifest(repository, digest, mirror.now())
+            held = catalog.find_manifest(repository, digest)
+            if held is not None:
+                return held, Outcome.REVALIDATED
+        return _as_stored(_fetch(repository, digest, digest)), Outcome.MISS
+
+
+def _fetch(repository: Repository, reference: Tag | Digest, digest: Digest | None) -> Manifest:
+    """Upstream's manifest, verified and recorded."""
+    mirror = runtime.current()
+    answer = mirror.upstream.get_manifest(repository.name, reference)
+    try:
+        manifest = read_manifest(answer.body, answer.content_type, digest or answer.digest)
+    except BadManifest as error:
+        raise errors.BadAnswer(f"upstream's manifest {reference} is not usable: {error}") from error
+    catalog.record_manifest(repository, manifest, mirror.now())
+    return manifest
+
+
+def _as_stored(manifest: Manifest) -> StoredManifest:
+    return StoredManifest(manifest.digest, manifest.media_type, manifest.body)

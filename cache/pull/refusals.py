@@ -1,0 +1,76 @@
+"""Upstream's trouble in the protocol's terms: the one table, and the one place that applies it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cache.oci.errors import RegistryError
+from cache.streaming.source import CHANGED, CORRUPT, STORE_FAILED, SourceFailed
+from cache.upstream import errors
+
+NOT_FOUND = "not-found"
+DENIED = "denied"
+RATE_LIMITED = "rate-limited"
+TIMED_OUT = "timed-out"
+BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    code: str
+    status: int
+
+
+#: What a client is told. NOT_FOUND is missing: its code depends on what was asked for.
+_TABLE = {
+    DENIED: _Refusal("DENIED", 403),
+    RATE_LIMITED: _Refusal("TOOMANYREQUESTS", 429),
+    TIMED_OUT: _Refusal("UNAVAILABLE", 504),
+    BROKEN: _Refusal("UNAVAILABLE", 502),
+    CORRUPT: _Refusal("UNAVAILABLE", 502),
+    CHANGED: _Refusal("UNAVAILABLE", 502),
+    STORE_FAILED: _Refusal("UNAVAILABLE", 503),
+}
+
+_KINDS: tuple[tuple[type[errors.UpstreamError], str], ...] = (
+    (errors.NotFound, NOT_FOUND),
+    (errors.Denied, DENIED),
+    (errors.RateLimited, RATE_LIMITED),
+    (errors.TimedOut, TIMED_OUT),
+)
+
+
+def kind_of(error: errors.UpstreamError) -> str:
+    """The word for an upstream's failure that a fill carries to its readers."""
+    for error_type, kind in _KINDS:
+        if isinstance(error, error_type):
+            return kind
+    return BROKEN
+
+
+def retry_after_of(error: errors.UpstreamError) -> int | None:
+    """The seconds to wait that upstream named, rounded up."""
+    if not isinstance(error, errors.RateLimited) or error.retry_after is None:
+        return None
+    return math.ceil(error.retry_after)
+
+
+def from_upstream(error: errors.UpstreamError, unknown: str) -> RegistryError:
+    """The refusal for an upstream's failure; ``unknown`` is the code for a 404 of upstream."""
+    return _refusal(kind_of(error), str(error), retry_after_of(error), unknown)
+
+
+def from_source(failure: SourceFailed, unknown: str) -> RegistryError:
+    """The refusal for a fill that failed."""
+    return _refusal(failure.kind, failure.message, failure.retry_after, unknown)
+
+
+def _refusal(kind: str, message: str, retry_after: int | None, unknown: str) -> RegistryError:
+    if kind == NOT_FOUND:
+        return RegistryError(unknown, message)
+    refusal = _TABLE.get(kind, _TABLE[BROKEN])
+    headers = {}
+    if refusal.status == 429:
+        headers["Retry-After"] = str(retry_after if retry_after is not None else 60)
+    return RegistryError(refusal.code, message, status=refusal.status, headers=headers)

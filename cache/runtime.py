@@ -1,0 +1,65 @@
+"""The composition root: what one worker process needs to serve, built once, after the fork."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.conf import settings
+
+from cache.config import Config
+from cache.streaming.coalescer import Coalescer
+from cache.streaming.flight import Flights
+from cache.streaming.store import FileStore, Store
+from cache.upstream.client import Endpoint, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything that lives as long as the process. ``locks`` is a folder for lock files."""
+
+    config: Config
+    store: Store
+    coalescer: Coalescer
+    flights: Flights
+    upstream: Upstream
+    locks: Path
+    now: Callable[[], datetime]
+
+
+def build(config: Config) -> Runtime:
+    """A runtime of its own; raises ``OSError`` if the store's folders cannot be made."""
+    store = FileStore(config.storage.root)
+    locks = config.storage.root / "locks"
+    locks.mkdir(exist_ok=True, mode=0o700)
+    endpoint = Endpoint(
+        url=config.proxy.remoteurl,
+        username=config.proxy.username or None,
+        password=config.proxy.password or None,
+    )
+    return Runtime(
+        config=config,
+        store=store,
+        coalescer=Coalescer(store),
+        flights=Flights(),
+        upstream=Upstream(endpoint),
+        locks=locks,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+_lock = threading.Lock()
+_current: Runtime | None = None
+
+
+def current() -> Runtime:
+    """This process's runtime, built at the first request and not before a fork."""
+    global _current  # noqa: PLW0603 - the one global of the process, and this is its only writer
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = build(settings.MIRROR)
+    return _current

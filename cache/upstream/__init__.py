@@ -1,0 +1,1 @@
+"""Speaking to the registries that we mirror: the only room that knows HTTP clients."""

@@ -1,0 +1,128 @@
+"""Answering an upstream's challenge, and remembering it so that the next request needs none.
+
+Docker's token authentication specification for Bearer; RFC 7617 for Basic.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from cache.upstream.challenge import Challenge, choose, parse_challenges
+from cache.upstream.endpoint import Endpoint, host_of, parse_http_url
+from cache.upstream.errors import BadAnswer, Denied
+from cache.upstream.statuses import check_status
+from cache.upstream.tokens import Token, TokenCache, TokenKey, parse_token
+from cache.upstream.transport import SMALL_BODY, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bearer:
+    realm: httpx.URL
+    service: str | None
+
+    def key(self, scope: str | None) -> TokenKey:
+        return TokenKey(str(self.realm), self.service, scope)
+
+
+class _Basic:
+    """The upstream wants the password with each request."""
+
+
+class Authenticator:
+    """The `Authorization` of each request to one upstream. Thread-safe. Raises UpstreamError."""
+
+    def __init__(self, endpoint: Endpoint, transport: Transport, now: Callable[[], float]) -> None:
+        self._endpoint = endpoint
+        self._transport = transport
+        self._tokens = TokenCache(now)
+        # The last challenge. Replaced as a whole: a race costs one more challenge, no harm.
+        self._remembered: _Bearer | _Basic | None = None
+
+    def authorization(self, scope: str | None) -> str | None:
+        """The header value by the remembered challenge; None while there is none."""
+        remembered = self._remembered
+        if isinstance(remembered, _Bearer):
+            return self._bearer(remembered, scope)
+        return self._basic() if remembered is not None else None
+
+    def answer(self, lines: Iterable[str], scope: str | None, refused: str | None) -> str:
+        """The header value for one more attempt after a 401 with these `WWW-Authenticate` lines.
+
+        `refused` is what the request was sent with. Raises Denied if there is nothing better.
+        """
+        challenge = choose(parse_challenges(lines))
+        if challenge is None:
+            raise self._denied("asks for authentication in a way that the mirror does not know")
+        if challenge.scheme == "bearer":
+            return self._answer_bearer(challenge, scope, refused)
+        if not self._endpoint.has_credentials:
+            raise self._denied("asks for a user name and password, and none is configured")
+        if refused == self._basic():
+            raise self._denied("refused the configured user name and password")
+        self._remembered = _Basic()
+        return self._basic()
+
+    def _answer_bearer(self, challenge: Challenge, scope: str | None, refused: str | None) -> str:
+        asked = _Bearer(self._realm(challenge), challenge.parameters.get("service") or None)
+        if asked != self._remembered:
+            self._warn_if_withheld(asked.realm)
+        self._remembered = asked
+        scheme, _, value = (refused or "").partition(" ")
+        if scheme == "Bearer":
+            self._tokens.drop(asked.key(scope), value)
+        return self._bearer(asked, scope)
+
+    def _realm(self, challenge: Challenge) -> httpx.URL:
+        realm = parse_http_url(challenge.parameters["realm"])
+        if realm is None:
+            raise BadAnswer(f"{self._endpoint.host} named a token server without usable address.")
+        if self._endpoint.base.scheme == "https" and realm.scheme != "https":
+            raise BadAnswer(f"{self._endpoint.host} named a token server without TLS.")
+        return realm
+
+    def _bearer(self, asked: _Bearer, scope: str | None) -> str:
+        token = self._tokens.get(asked.key(scope), lambda: self._fetch(asked, scope))
+        return f"Bearer {token.value}"
+
+    def _fetch(self, asked: _Bearer, scope: str | None) -> Token:
+        known = self._endpoint.has_credentials
+        known = known and self._endpoint.may_send_credentials_to(asked.realm)
+        parameters = {
+            "service": asked.service,
+            "scope": scope,
+            "account": self._endpoint.username if known else None,
+        }
+        url = asked.realm.copy_merge_params({k: v for k, v in parameters.items() if v})
+        headers = {"Accept": "application/json"}
+        with self._transport.open("GET", url, headers, self._basic() if known else None) as reply:
+            if reply.status == 404:
+                # Not `NotFound`: that would be said of the content.
+                raise BadAnswer(f"{reply.host} is named as a token server and has no tokens (404).")
+            check_status(reply, "access token")
+            return parse_token(reply.read(SMALL_BODY), reply.host)
+
+    def _basic(self) -> str:
+        pair = f"{self._endpoint.username}:{self._endpoint.password}"
+        return f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
+
+    def _warn_if_withheld(self, realm: httpx.URL) -> None:
+        if self._endpoint.has_credentials and not self._endpoint.may_send_credentials_to(realm):
+            log.warning(
+                "The password for %s is not sent to its token server %s, which is in another "
+                "domain: name that host among the upstream's realms if it is trusted.",
+                self._endpoint.host,
+                host_of(realm),
+            )
+
+    def _denied(self, what: str) -> Denied:
+        return Denied(f"{self._endpoint.host} {what}.", unauthenticated=True)

@@ -1,0 +1,237 @@
+"""The pull side of the OCI Distribution Specification 1.1, spoken to one upstream."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from cache.oci.descriptor import BadManifest, parse_object
+from cache.oci.digest import Digest
+from cache.oci.manifest import MAX_MANIFEST_BYTES
+from cache.oci.media_types import ACCEPT, OCI_INDEX, media_type_of
+from cache.upstream.answers import (
+    BlobStream,
+    ManifestBody,
+    ManifestHead,
+    ReferrersAnswer,
+    TagPage,
+    blob_stream,
+    content_length,
+    content_type,
+    manifest_digest,
+    parse_content_range,
+    range_rejected,
+    refuse_html,
+    tag_page,
+)
+from cache.upstream.authentication import Authenticator
+from cache.upstream.endpoint import Endpoint
+from cache.upstream.errors import BadAnswer, Denied, NotFound, RangeRejected, UpstreamError
+from cache.upstream.statuses import check_status
+from cache.upstream.transport import Reply, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cache.oci.reference import RepositoryName, Tag
+
+__all__ = [
+    "BlobStream",
+    "Endpoint",
+    "ManifestBody",
+    "ManifestHead",
+    "ReferrersAnswer",
+    "TagPage",
+    "Upstream",
+]
+
+LONGEST_LIST = 8 * 1024 * 1024
+
+# Besides 404, what registries without an API, or without its HEAD, answer.
+_UNSUPPORTED = frozenset({405, 501})
+
+
+class _HeadRefused(UpstreamError):
+    """No HEAD for blobs here; caught where it is raised for."""
+
+
+class Upstream:
+    """A registry that we mirror. One for each process; thread-safe; connects when first asked.
+
+    All methods raise `cache.upstream.errors.UpstreamError` and nothing else. `now` is a monotonic
+    clock in seconds: tokens age by it.
+    """
+
+    def __init__(self, endpoint: Endpoint, now: Callable[[], float] = time.monotonic) -> None:
+        self.endpoint = endpoint
+        self._transport = Transport(endpoint)
+        self._authenticator = Authenticator(endpoint, self._transport, now)
+        self._blob_head_works = True
+
+    def close(self) -> None:
+        """Close all connections, for good."""
+        self._transport.close()
+
+    def ping(self) -> None:
+        """Return if upstream is a registry and takes us, anonymous or signed in."""
+        with self._exchange("GET", "", None) as reply:
+            check_status(reply, "API")
+            refuse_html(reply)
+            reply.discard()
+
+    def head_manifest(self, name: RepositoryName, reference: Tag | Digest) -> ManifestHead:
+        """What upstream has there, without taking it: Docker Hub does not count this.
+
+        All None from a registry that has no HEAD for manifests.
+        """
+        path, headers = f"{name}/manifests/{reference}", {"Accept": ACCEPT}
+        with self._exchange("HEAD", path, name, headers) as reply:
+            if reply.status in _UNSUPPORTED:
+                return ManifestHead(None, None, None)
+            check_status(reply, _manifest(name, reference))
+            refuse_html(reply)
+            digest = manifest_digest(reply, reference)
+            reply.discard()
+            media_type = media_type_of(content_type(reply)) or None
+            return ManifestHead(digest, media_type, content_length(reply))
+
+    def get_manifest(self, name: RepositoryName, reference: Tag | Digest) -> ManifestBody:
+        """A manifest's bytes, not verified. TooLarge beyond 4 MiB."""
+        path, headers = f"{name}/manifests/{reference}", {"Accept": ACCEPT}
+        with self._exchange("GET", path, name, headers) as reply:
+            check_status(reply, _manifest(name, reference))
+            refuse_html(reply)
+            digest = manifest_digest(reply, reference)
+            return ManifestBody(reply.read(MAX_MANIFEST_BYTES), content_type(reply), digest)
+
+    def head_blob(self, name: RepositoryName, digest: Digest) -> int | None:
+        """The size in bytes of a blob that the repository has; None if upstream does not say.
+
+        Where a HEAD is refused, a GET for the first byte proves the same.
+        """
+        if self._blob_head_works:
+            try:
+                return self._ask_for_blob(name, digest)
+            except _HeadRefused:
+                pass
+            except Denied as denied:
+                if not denied.unauthenticated:
+                    raise
+        size = self._prove_blob(name, digest)
+        self._blob_head_works = False
+        return size
+
+    @contextmanager
+    def open_blob(
+        self, name: RepositoryName, digest: Digest, offset: int = 0
+    ) -> Iterator[BlobStream]:
+        """A blob's bytes, not verified, from `offset` on or, where upstream insists, from 0 on.
+
+        RangeRejected if it has none at `offset`. The transfer ends with the block.
+        """
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        with self._exchange("GET", f"{name}/blobs/{digest}", name, headers) as reply:
+            if reply.status == 416 and offset:
+                raise range_rejected(reply, _blob(name, digest))
+            check_status(reply, _blob(name, digest))
+            refuse_html(reply, digest)
+            yield blob_stream(reply, offset)
+
+    def list_tags(
+        self, name: RepositoryName, n: int | None = None, last: str | None = None
+    ) -> TagPage:
+        """One page: at most `n` tags after `last`, if upstream knows paging; else all."""
+        parameters = {"n": None if n is None else str(n), "last": last}
+        with self._exchange("GET", f"{name}/tags/list", name, {}, parameters) as reply:
+            check_status(reply, f"tag list of {name}")
+            return tag_page(reply, reply.read(LONGEST_LIST))
+
+    def list_referrers(
+        self, name: RepositoryName, digest: Digest, artifact_type: str | None = None
+    ) -> ReferrersAnswer:
+        """The index of what refers to `digest`. NotFound if upstream has no referrers API."""
+        what, headers = f"referrers of {digest} in {name}", {"Accept": OCI_INDEX}
+        parameters = {"artifactType": artifact_type}
+        path = f"{name}/referrers/{digest}"
+        with self._exchange("GET", path, name, headers, parameters) as reply:
+            if reply.status in _UNSUPPORTED:
+                raise NotFound(f"{reply.host} has no {what}.")
+            check_status(reply, what)
+            refuse_html(reply)
+            body = reply.read(MAX_MANIFEST_BYTES)
+            try:
+                parse_object(body)
+            except BadManifest as error:
+                raise BadAnswer(f"{reply.host} sent no index of the {what}.") from error
+            applied = (reply.header("oci-filters-applied") or "").lower()
+            filters = {part.strip() for part in applied.split(",")}
+            return ReferrersAnswer(body, "artifacttype" in filters)
+
+    def _ask_for_blob(self, name: RepositoryName, digest: Digest) -> int | None:
+        with self._exchange("HEAD", f"{name}/blobs/{digest}", name) as reply:
+            if reply.status in _UNSUPPORTED or (reply.away and reply.status in (401, 403)):
+                # Storage takes some signed addresses with the signed method only.
+                raise _HeadRefused
+            check_status(reply, _blob(name, digest))
+            refuse_html(reply, digest)
+            reply.discard()
+            return content_length(reply)
+
+    def _prove_blob(self, name: RepositoryName, digest: Digest) -> int | None:
+        headers = {"Range": "bytes=0-0"}
+        with self._exchange("GET", f"{name}/blobs/{digest}", name, headers) as reply:
+            if reply.status == 416:
+                error = range_rejected(reply, _blob(name, digest))
+                return _size_if_empty(error)
+            check_status(reply, _blob(name, digest))
+            refuse_html(reply, digest)
+            if reply.status == 206:
+                return parse_content_range(reply)[2]
+            return content_length(reply)
+
+    @contextmanager
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        name: RepositoryName | None,
+        headers: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str | None] | None = None,
+    ) -> Iterator[Reply]:
+        """A request below /v2/, with the authentication that upstream asks for."""
+        url = _url(self.endpoint, path, parameters or {})
+        scope = None if name is None else f"repository:{name}:pull"
+        authorization = self._authenticator.authorization(scope)
+        with self._transport.open(method, url, headers or {}, authorization) as reply:
+            challenged = reply.status == 401 and not reply.away
+            if not challenged:
+                yield reply
+                return
+            lines = reply.response.headers.get_list("www-authenticate")
+            reply.discard()
+        authorization = self._authenticator.answer(lines, scope, authorization)
+        with self._transport.open(method, url, headers or {}, authorization) as reply:
+            yield reply
+
+
+def _url(endpoint: Endpoint, path: str, parameters: Mapping[str, str | None]) -> httpx.URL:
+    url = httpx.URL(f"{endpoint.url.rstrip('/')}/v2/{path}")
+    return url.copy_merge_params({k: v for k, v in parameters.items() if v is not None})
+
+
+def _manifest(name: RepositoryName, reference: Tag | Digest) -> str:
+    return f"manifest {name}{'@' if isinstance(reference, Digest) else ':'}{reference}"
+
+
+def _blob(name: RepositoryName, digest: Digest) -> str:
+    return f"blob {name}@{digest}"
+
+
+def _size_if_empty(error: RangeRejected) -> int:
+    """An empty blob has no first byte; any other has."""
+    if error.size != 0:
+        raise BadAnswer(str(error)) from error
+    return 0

@@ -1,0 +1,113 @@
+"""Where an upstream is, and who we are there."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import httpx
+from publicsuffixlist import PublicSuffixList
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A registry and how to speak to it. Times are in seconds.
+
+    url: `http(s)://host[:port][/path]`; the API is at `<url>/v2/`. ValueError if it is anything
+      else, or carries a user, a query or a fragment.
+    realms: hosts (`host` or `host:port`) of token servers that may be sent the password although
+      they are not in the upstream's own domain.
+    connect_timeout, read_timeout: for a connection, and for each wait for more bytes.
+    answer_timeout: for all of an answer that is read as a whole: manifests, lists, tokens.
+    max_connections: how many requests and transfers run at once; the next one waits.
+    """
+
+    url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    realms: tuple[str, ...] = ()
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    answer_timeout: float = 60.0
+    max_connections: int = 128
+    user_agent: str = "mirrorsite"
+
+    def __post_init__(self) -> None:
+        url = parse_http_url(self.url)
+        if url is None or url.query or url.fragment:
+            # The value itself is not repeated: what makes it wrong may be a password in it.
+            raise ValueError("an upstream's url must be http(s)://host[:port][/path]")
+
+    @property
+    def base(self) -> httpx.URL:
+        """The address that the API's paths are appended to, without a final slash."""
+        return httpx.URL(self.url.rstrip("/"))
+
+    @property
+    def host(self) -> str:
+        """For messages: `host` or `host:port`."""
+        return host_of(self.base)
+
+    @property
+    def has_credentials(self) -> bool:
+        return bool(self.username) and self.password is not None
+
+    def may_send_credentials_to(self, realm: httpx.URL) -> bool:
+        """Whether the token server at `realm` may see the password.
+
+        A realm is an address that the other side chose: it must be on the upstream's host (any
+        port), in the same registrable domain, or named by the operator.
+        """
+        named = {name.lower() for name in self.realms}
+        if {_ascii_host(realm), host_of(realm)} & named:
+            return True
+        return same_site(_ascii_host(self.base), _ascii_host(realm))
+
+
+def parse_http_url(text: str) -> httpx.URL | None:
+    """An absolute http(s) address without user info, or None."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return url if url.scheme in _DEFAULT_PORTS and url.host and not url.userinfo else None
+
+
+def origin_of(url: httpx.URL) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454)."""
+    return url.scheme, _ascii_host(url), url.port or _DEFAULT_PORTS[url.scheme]
+
+
+def host_of(url: httpx.URL) -> str:
+    """`host`, or `host:port` if the port is not the scheme's own."""
+    return url.netloc.decode("ascii").lower()
+
+
+def same_site(one: str, other: str) -> bool:
+    """Whether two host names are equal or belong to one registrable domain."""
+    if one == other:
+        return True
+    if _is_address(one) or _is_address(other):
+        return False
+    domain = _public_suffixes().privatesuffix(one)
+    return domain is not None and domain == _public_suffixes().privatesuffix(other)
+
+
+def _ascii_host(url: httpx.URL) -> str:
+    return url.raw_host.decode("ascii").lower().rstrip(".")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _public_suffixes() -> PublicSuffixList:
+    return PublicSuffixList()

@@ -1,0 +1,80 @@
+"""What can go wrong with an upstream, in the words that the rest of the mirror decides by.
+
+Every message is a sentence that may be shown to anyone: it names hosts, never credentials, tokens
+or addresses with a query, and quotes nothing that upstream sent. `retryable` says whether the
+same request may succeed later without anyone changing anything.
+"""
+
+from __future__ import annotations
+
+
+class UpstreamError(Exception):
+    """The base of all errors that `cache.upstream` raises."""
+
+    retryable = False
+
+
+class NotFound(UpstreamError):
+    """Upstream says 404. `code` is the OCI error code if it gave a known one."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Denied(UpstreamError):
+    """Upstream says no: with 401 after all we could offer (`unauthenticated`), or with 403."""
+
+    def __init__(self, message: str, *, unauthenticated: bool) -> None:
+        super().__init__(message)
+        self.unauthenticated = unauthenticated
+
+
+class RateLimited(UpstreamError):
+    """Upstream says 429. `retry_after` is in seconds, None if it gave no time."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unreachable(UpstreamError):
+    """No answer: no such host, refused, reset, or TLS failed."""
+
+    retryable = True
+
+
+class TimedOut(UpstreamError):
+    """No connection, no answer or no whole answer in time."""
+
+    retryable = True
+
+
+class ServerFailed(UpstreamError):
+    """Upstream cannot: 5xx, or the storage that it redirected to does not honour the redirect."""
+
+    retryable = True
+
+
+class BadAnswer(UpstreamError):
+    """An answer that no registry should give."""
+
+
+class TooLarge(UpstreamError):
+    """An answer longer than the mirror takes."""
+
+
+class Interrupted(UpstreamError):
+    """The answer's body ended too early, or stopped coming."""
+
+    retryable = True
+
+
+class RangeRejected(UpstreamError):
+    """Upstream says 416: the blob has no byte at the offset. `size` in bytes, if it was told."""
+
+    def __init__(self, message: str, size: int | None = None) -> None:
+        super().__init__(message)
+        self.size = size

@@ -1,0 +1,244 @@
+"""HTTP to an upstream and to where it redirects: one pool, and foreign errors translated.
+
+Redirects are followed by hand, because who may see `Authorization` is decided at each hop.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
+
+import httpx
+
+from cache.upstream.endpoint import Endpoint, host_of, origin_of, parse_http_url
+from cache.upstream.errors import (
+    BadAnswer,
+    Interrupted,
+    TimedOut,
+    TooLarge,
+    Unreachable,
+    UpstreamError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MOST_REDIRECTS = 5
+SMALL_BODY = 64 * 1024
+"""Bytes that are read of an answer nobody needs, so that its connection can be used again."""
+KEEPALIVE_SECONDS = 30.0
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+# Both write whole addresses into their logs, signed queries included.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer at the end of the redirects; its body is still to be read.
+
+    `away`: it comes from another origin than the one that was asked.
+    """
+
+    response: httpx.Response
+    host: str
+    away: bool
+    answer_timeout: float
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    def header(self, name: str) -> str | None:
+        value = self.response.headers.get(name)
+        return value if isinstance(value, str) else None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it arrives, exactly as sent. Raises Interrupted."""
+        try:
+            yield from self.response.iter_raw()
+        except httpx.TimeoutException as error:
+            raise Interrupted(f"{self.host} stopped sending in the middle of an answer.") from error
+        except (httpx.TransportError, httpx.StreamError) as error:
+            raise Interrupted(f"{self.host} broke off in the middle of an answer.") from error
+
+    def read(self, limit: int) -> bytes:
+        """The whole body, of at most `limit` bytes. Raises TooLarge, TimedOut, Interrupted."""
+        deadline = time.monotonic() + self.answer_timeout
+        body = bytearray()
+        try:
+            for chunk in self.chunks():
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(f"{self.host} sent an answer longer than {limit} bytes.")
+                if time.monotonic() > deadline:
+                    raise TimedOut(f"{self.host} did not send its whole answer in time.")
+        except Interrupted as error:
+            if isinstance(error.__cause__, httpx.TimeoutException):
+                raise TimedOut(f"{self.host} did not send its whole answer in time.") from error
+            raise
+        return bytes(body)
+
+    def discard(self) -> None:
+        """Read the rest if that is little, so that the connection stays usable; then close."""
+        try:
+            self.read(SMALL_BODY)
+        except UpstreamError:
+            pass  # nobody wanted it
+        finally:
+            self.response.close()
+
+
+class Transport:
+    """One pool for an upstream, its token servers and its storage. Thread-safe.
+
+    The pool is built at the first request: none exists before a fork. Proxies are taken from the
+    environment (HTTPS_PROXY, NO_PROXY, ...); a netrc file is never read, cookies are never kept.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Close all connections; requests after this raise Unreachable."""
+        with self._lock:
+            self._closed = True
+            if self._client is not None:
+                self._client.close()
+
+    @contextmanager
+    def open(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], authorization: str | None
+    ) -> Iterator[Reply]:
+        """GET or HEAD, following redirects; the reply is closed at the end of the block.
+
+        `authorization` goes to the origin of `url` alone: from the first hop to another origin
+        on, it is gone. Raises UpstreamError.
+        """
+        reply = self._follow(method, url, dict(headers), authorization)
+        try:
+            yield reply
+        finally:
+            reply.response.close()
+
+    def _follow(
+        self, method: str, url: httpx.URL, headers: dict[str, str], authorization: str | None
+    ) -> Reply:
+        start = origin_of(url)
+        away = False
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        for _ in range(MOST_REDIRECTS + 1):
+            response = self._send(method, url, headers)
+            reply = Reply(response, host_of(url), away, self._endpoint.answer_timeout)
+            if reply.status not in _REDIRECTS:
+                return reply
+            reply.discard()
+            url = _next_hop(url, reply)
+            if origin_of(url) != start:
+                away = True
+                headers.pop("Authorization", None)
+        raise BadAnswer(f"{host_of(url)} was reached over more than {MOST_REDIRECTS} redirects.")
+
+    def _send(self, method: str, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+        client = self._pool()
+        request = client.build_request(method, url, headers=headers)
+        try:
+            try:
+                return client.send(request, stream=True)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                # The other side may close a kept connection just as it is used again.
+                return client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise _translate(error, host_of(url)) from error
+        except UnicodeError as error:
+            raise BadAnswer(f"{host_of(url)} cannot be the name of a host.") from error
+
+    def _pool(self) -> httpx.Client:
+        with self._lock:
+            if self._closed:
+                raise Unreachable("The connections to upstream are closed.")
+            if self._client is None:
+                self._client = _build_client(self._endpoint)
+            return self._client
+
+
+def _build_client(endpoint: Endpoint) -> httpx.Client:
+    try:
+        tls = httpx.create_ssl_context()
+        # Besides the bundled authorities those that the operator gave the machine.
+        tls.load_default_certs()
+        return httpx.Client(
+            verify=tls,
+            timeout=httpx.Timeout(endpoint.read_timeout, connect=endpoint.connect_timeout),
+            limits=httpx.Limits(
+                max_connections=endpoint.max_connections,
+                max_keepalive_connections=min(endpoint.max_connections, 32),
+                keepalive_expiry=KEEPALIVE_SECONDS,
+            ),
+            headers={"Accept-Encoding": "identity", "User-Agent": endpoint.user_agent},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+        )
+    except (ImportError, ValueError, OSError, httpx.InvalidURL):
+        # Not chained: what is wrong may be a proxy's address with a password in it.
+        raise Unreachable(
+            "The proxy or certificate settings of the environment cannot be used."
+        ) from None
+
+
+def _next_hop(url: httpx.URL, reply: Reply) -> httpx.URL:
+    try:
+        location = str(url.join(reply.header("location") or ""))
+    except (httpx.InvalidURL, ValueError):
+        location = ""
+    target = parse_http_url(location)
+    if target is None or reply.header("location") is None:
+        raise BadAnswer(f"{reply.host} redirected to no usable address.")
+    if url.scheme == "https" and target.scheme != "https":
+        raise BadAnswer(f"{reply.host} redirected from https to http.")
+    return target
+
+
+def _translate(error: httpx.HTTPError, host: str) -> UpstreamError:
+    if isinstance(error, httpx.PoolTimeout):
+        return TimedOut(f"All connections to {host} were busy for too long.")
+    if isinstance(error, httpx.ConnectTimeout):
+        return TimedOut(f"{host} did not accept a connection in time.")
+    if isinstance(error, httpx.TimeoutException):
+        return TimedOut(f"{host} did not answer in time.")
+    if isinstance(error, httpx.ProxyError):
+        return Unreachable(f"The proxy refused to connect to {host}.")
+    if isinstance(error, httpx.NetworkError):
+        return Unreachable(f"{host} cannot be reached: {_reason(error)}.")
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
+        return Unreachable(f"{host} closed the connection without an answer.")
+    return BadAnswer(f"{host} sent an answer that is not HTTP/1.1.")
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's reason in our words; the original may quote what upstream sent."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known to the DNS"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its TLS certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed ({cause.reason or 'no reason given'})"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return "the connection broke"

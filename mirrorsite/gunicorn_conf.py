@@ -1,0 +1,106 @@
+"""How gunicorn serves the mirror: `gunicorn -c python:mirrorsite.gunicorn_conf mirrorsite.wsgi`.
+
+Every lower-case name here that gunicorn knows is one of its settings. Sizes are in bytes, times
+in seconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging.config
+import os
+import ssl
+import sys
+from typing import TYPE_CHECKING
+
+from cache.config import ConfigError, capacity, listener
+from mirrorsite import logging as mirror_logging
+from mirrorsite.gunicorn_log import Logger
+from mirrorsite.settings import MIRROR
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.config import Config
+
+    from mirrorsite.worker import Worker
+
+try:
+    _CAPACITY = capacity.plan(os.environ, capacity.raise_open_files())
+except ConfigError as error:
+    sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
+    sys.exit(2)
+
+# The parent logs too, and Django, which sets logging up for the workers, is not loaded in it.
+logging.config.dictConfig(mirror_logging.dictionary(MIRROR.log))
+
+proc_name = "mirrorsite"
+bind = str(listener.binding(MIRROR.http.addr))
+backlog = 2048
+
+workers = _CAPACITY.workers
+threads = _CAPACITY.threads
+worker_connections = _CAPACITY.connections
+worker_class = "mirrorsite.worker.Worker"
+# Nothing is loaded before the fork: no thread, connection or lock of the parent's can be left
+# half-used in a worker.
+preload_app = False
+
+# A worker's main thread beats while its other threads send for hours; this is for a dead one.
+timeout = 30
+graceful_timeout = 30
+# Longer than the minute after which many a proxy in front closes an idle connection itself.
+keepalive = 75
+
+# The C parser where it is installed, otherwise the one in Python.
+http_parser = "auto"
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 16_384
+sendfile = True
+
+# No header of a client says who it is or how it came; a proxy in front is named by the operator.
+forwarded_allow_ips = ""
+# One stop for all: signals. A socket in the home folder would be shared by several mirrors.
+control_socket_disable = True
+
+logger_class = Logger
+errorlog = "-"
+# One line a request is for finding faults: it costs about as much as answering from memory.
+accesslog = "-" if MIRROR.log.level == "debug" else None
+
+if MIRROR.http.tls is not None:
+    certfile = str(MIRROR.http.tls.certificate)
+    keyfile = str(MIRROR.http.tls.key)
+    cert_reqs = ssl.CERT_REQUIRED if MIRROR.http.tls.clientcas else ssl.CERT_NONE
+
+
+def ssl_context(_config: Config, _default: object) -> ssl.SSLContext:
+    """The TLS set-up of every connection of this process."""
+    return _tls_context()
+
+
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    """Made once: gunicorn asks at every connection, and would read the files each time."""
+    tls = MIRROR.http.tls
+    if tls is None:
+        raise RuntimeError("no certificate is configured")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(tls.certificate, tls.key)
+    for authority in tls.clientcas:
+        context.load_verify_locations(authority)
+    if tls.clientcas:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:
+    """End a worker that has stopped serving, whatever its threads still do.
+
+    Python would wait for each of them, and so for the slowest client. They have had
+    `graceful_timeout` to end if that was asked for; a part file they leave is continued later.
+    """
+    if worker.booted:
+        logging.shutdown()
+        os._exit(0)

@@ -1,0 +1,42 @@
+"""Every path that the mirror answers: the registry protocol, later the dashboard."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from django.http import HttpResponse
+from django.urls import include, path
+
+from cache.api.base import base
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v2/", include("cache.api.urls")),
+    path("v2", base),  # what a client asks that strips the slash
+]
+
+
+def _plain(status: HTTPStatus) -> HttpResponse:
+    return HttpResponse(f"{status.value} {status.phrase}\n", "text/plain", status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return _plain(HTTPStatus.BAD_REQUEST)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return _plain(HTTPStatus.NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+# Outside `/v2/`, which renders its own errors.
+handler400 = bad_request
+handler404 = not_found
+handler500 = server_error

@@ -1,0 +1,16 @@
+"""The WSGI application that gunicorn serves."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mirrorsite.settings")
+
+application = get_wsgi_application()
+
+# Django would import the views at the first request: a fault in them shows at the start instead,
+# and the first pull does not wait.
+get_resolver().url_patterns  # noqa: B018

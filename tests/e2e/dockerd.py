@@ -1,0 +1,64 @@
+"""A Docker daemon of the tests' own, which knows the mirror."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.e2e.processes import NOWHERE, Daemon, environment, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Dockerd(Daemon):
+    """Keeps everything in `home`. Behind the mirror there is no Docker Hub to fall back to."""
+
+    def __init__(self, home: Path, mirror_url: str) -> None:
+        self._host = f"unix://{home}/docker.sock"
+        self._client_folder = str(home / "client")
+        super().__init__(
+            (
+                "dockerd",
+                *("--host", self._host),
+                *("--data-root", str(home / "data")),
+                *("--exec-root", str(home / "run")),
+                *("--pidfile", str(home / "dockerd.pid")),
+                *("--registry-mirror", mirror_url),
+                *("--insecure-registry", "127.0.0.0/8"),
+                "--bridge=none",
+                "--iptables=false",
+                "--ip6tables=false",
+            ),
+            home / "dockerd.log",
+            self._is_ready,
+            env=environment(HTTPS_PROXY=f"http://{NOWHERE}", NO_PROXY="127.0.0.0/8"),
+        )
+
+    def pull(self, reference: str) -> str:
+        """`docker pull`; answers what it printed."""
+        return self._docker("pull", reference)
+
+    def run(self, reference: str) -> str:
+        """What the image prints in a container without a network. Never pulls."""
+        return self._docker("run", "--rm", "--network", "none", "--pull", "never", reference)
+
+    def images(self) -> list[str]:
+        """The ids of all images, of their parts too."""
+        return self._docker("image", "ls", "--all", "--quiet").split()
+
+    def forget(self) -> None:
+        """Make it a client that has never pulled anything."""
+        self._docker("image", "prune", "--all", "--force")
+        assert self.images() == []
+
+    def _docker(self, *arguments: str) -> str:
+        return run("docker", "--host", self._host, *arguments, DOCKER_CONFIG=self._client_folder)
+
+    def _is_ready(self) -> bool:
+        asked = subprocess.run(
+            ("docker", "--host", self._host, "version"),
+            env=environment(DOCKER_CONFIG=self._client_folder),
+            capture_output=True,
+        )
+        return asked.returncode == 0

@@ -1,0 +1,72 @@
+"""What the kernel knows about processes: whose child, lock or connection this is (proc(5))."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PROC = Path("/proc")
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of the direct children, oldest first."""
+    found = []
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        # The second field is the program's name in parentheses and may hold any character.
+        state, parent = stat.rpartition(")")[2].split()[:2]
+        if int(parent) == pid and state != "Z":
+            found.append(int(folder.name))
+    return sorted(found)
+
+
+def lock_holder(path: Path) -> int | None:
+    """The process that holds a `flock` on this file, if any."""
+    status = path.stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    for line in (PROC / "locks").read_text().splitlines():
+        fields = line.split()
+        if fields[1] == "FLOCK" and fields[5] == f"{device}:{status.st_ino}":
+            return int(fields[4])
+    return None
+
+
+def connection_owner(client_port: int, pids: Iterable[int]) -> int | None:
+    """Which of these processes has accepted the IPv4 connection from this loopback port."""
+    sockets = {
+        f"socket:[{inode}]"
+        for local, remote, inode in _connections()
+        if remote == client_port and local != client_port
+    }
+    for pid in pids:
+        if not sockets.isdisjoint(_open_files(pid)):
+            return pid
+    return None
+
+
+def _connections() -> list[tuple[int, int, str]]:
+    """Local port, remote port and inode of each IPv4 TCP socket."""
+    lines = (PROC / "net" / "tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in lines]
+    return [(_port(row[1]), _port(row[2]), row[9]) for row in rows]
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)
+
+
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    for handle in (PROC / str(pid) / "fd").iterdir():
+        try:
+            found.add(str(handle.readlink()))
+        except FileNotFoundError:
+            continue
+    return found

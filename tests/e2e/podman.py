@@ -1,0 +1,57 @@
+"""podman with a storage of its own and the mirror in its registries.conf. There is no daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.processes import NOWHERE, run
+
+REGISTRIES = """\
+[[registry]]
+prefix = "docker.io"
+location = "{nowhere}"
+[[registry.mirror]]
+location = "{mirror}"
+insecure = true
+"""
+
+TRUST_ALL = '{"default": [{"type": "insecureAcceptAnything"}]}'
+
+
+class Podman:
+    """Keeps everything in `home`. Behind the mirror there is no Docker Hub to fall back to."""
+
+    def __init__(self, home: Path, mirror_address: str) -> None:
+        self._registries = home / "registries.conf"
+        self._registries.write_text(REGISTRIES.format(nowhere=NOWHERE, mirror=mirror_address))
+        self._policy = home / "policy.json"
+        self._policy.write_text(TRUST_ALL)
+        self._folders = (
+            *("--root", str(home / "root")),
+            *("--runroot", str(home / "run")),
+            *("--tmpdir", str(home / "tmp")),
+        )
+
+    def pull(self, reference: str) -> None:
+        """`podman pull` for this machine's platform."""
+        self._podman("pull", "--quiet", "--signature-policy", str(self._policy), reference)
+
+    def unpacked(self, reference: str) -> Path:
+        """The root folder of the pulled image, as a container would see it."""
+        return Path(self._podman("image", "mount", reference).strip())
+
+    def forget(self) -> None:
+        """Make it a client that has never pulled anything."""
+        self._podman("rmi", "--all", "--force")
+        assert self._podman("images", "--all", "--quiet") == ""
+
+    def _podman(self, *arguments: str) -> str:
+        return run(
+            "podman",
+            *self._folders,
+            *("--storage-driver", "vfs"),
+            *("--cgroup-manager", "cgroupfs"),
+            *("--events-backend", "none"),
+            *arguments,
+            CONTAINERS_REGISTRIES_CONF=str(self._registries),
+        )

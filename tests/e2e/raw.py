@@ -1,0 +1,66 @@
+"""A client that reads a blob piece by piece, as the test decides."""
+
+from __future__ import annotations
+
+import hashlib
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cache.oci.digest import Digest
+
+PIECE = 256 * 1024
+ANSWER_SECONDS = 60.0
+
+
+class Download:
+    """One GET of a blob on a connection of its own: the answer's head has come."""
+
+    def __init__(self, address: str, repository: str, digest: Digest) -> None:
+        self._connection = HTTPConnection(address, timeout=ANSWER_SECONDS)
+        self._hash = hashlib.sha256()
+        self.size = 0
+        try:
+            self._connection.request("GET", f"/v2/{repository}/blobs/{digest}")
+            self.local_port: int = self._connection.sock.getsockname()[1]
+            self._response = self._connection.getresponse()
+            assert self._response.status == 200, self._response.read()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connection, wherever the body is."""
+        self._response.close()
+        self._connection.close()
+
+    def read(self, count: int) -> None:
+        """Take this many bytes of the body."""
+        goal = self.size + count
+        while self.size < goal:
+            assert self._take(min(PIECE, goal - self.size)), f"it ended after {self.size} bytes"
+
+    def read_all(self) -> str:
+        """Take what remains; answers the digest of everything that came."""
+        while self._take(PIECE):
+            pass
+        return f"sha256:{self._hash.hexdigest()}"
+
+    def _take(self, count: int) -> int:
+        data = self._response.read(count)
+        self._hash.update(data)
+        self.size += len(data)
+        return len(data)

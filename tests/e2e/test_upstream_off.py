@@ -1,0 +1,73 @@
+"""Upstream off: what was pulled before can still be pulled, also after a restart."""
+
+from __future__ import annotations
+
+import urllib.request
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import skopeo
+from tests.e2e.counting import CountingProxy
+from tests.e2e.dockerd import Dockerd
+from tests.e2e.images import busybox_image, push, two_platform_index
+from tests.e2e.mirror import Mirror
+from tests.e2e.parts import require
+
+pytestmark = pytest.mark.e2e
+
+
+def test_an_emptied_docker_daemon_pulls_and_runs(
+    registry: str, upstream: CountingProxy, dockerd: Dockerd
+) -> None:
+    greeting = "upstream is off"
+    push(registry, "library/off", "1", two_platform_index(greeting))
+    dockerd.pull("off:1")
+    dockerd.forget()
+
+    with upstream.switched_off():
+        dockerd.pull("off:1")
+
+    assert dockerd.run("off:1") == f"{greeting}\n"
+
+
+def test_a_tag_that_could_not_be_checked_says_so(
+    registry: str, upstream: CountingProxy, mirror: Mirror
+) -> None:
+    image = busybox_image("upstream is off, and this may be old")
+    push(registry, "off-tag", "1", image)
+    _, headers = _manifest(mirror, "off-tag", "1")
+    assert headers["Warning"] is None
+
+    with upstream.switched_off():
+        body, headers = _manifest(mirror, "off-tag", "1")
+
+    assert body == image.manifest
+    assert headers["X-Cache"] == "STALE"
+    assert str(headers["Warning"]).startswith("110 ")  # RFC 7234, 5.5.1: the response is stale
+
+
+def test_the_mirror_starts_and_serves(
+    registry: str, upstream: CountingProxy, mirror: Mirror, folder: Path
+) -> None:
+    require("skopeo")
+    index = two_platform_index("upstream is off at the start")
+    push(registry, "off-at-start", "1", index)
+    skopeo.copy(mirror.address, "off-at-start:1", folder / "before", "--all")
+
+    with upstream.switched_off():
+        mirror.stop()
+        mirror.start()
+        skopeo.copy(mirror.address, "off-at-start:1", folder / "after", "--all")
+
+    assert skopeo.copied(folder / "after") == skopeo.copied(folder / "before")
+
+
+def _manifest(mirror: Mirror, repository: str, tag: str) -> tuple[bytes, Message]:
+    """A manifest's bytes and the headers that came with it."""
+    request = urllib.request.Request(
+        f"{mirror.url}/v2/{repository}/manifests/{tag}", headers={"Accept": "*/*"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return response.read(), response.headers

@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM end every process of the mirror, with exit code 0 and no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+
+from tests.serve.conftest import Mirror, until
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_running(mirror: Mirror, number: int) -> None:
+    code = mirror.end(number)
+
+    assert code == 0
+    assert not mirror.has_left_processes()
+    assert not mirror.listens()
+    assert "Traceback" not in mirror.errors
+
+
+def test_sigterm_for_the_parent_alone_is_enough(mirror: Mirror) -> None:
+    mirror.process.send_signal(signal.SIGTERM)
+
+    assert mirror.process.wait(30) == 0
+    assert not mirror.has_left_processes()
+
+
+def test_ctrl_c_does_not_wait_for_a_client_that_is_in_the_middle_of_a_request(
+    mirror: Mirror,
+) -> None:
+    mirror.get("/somewhere")
+    with socket.create_connection(("127.0.0.1", mirror.port)) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: m\r\nX-Half: ")
+
+        code = mirror.end(signal.SIGINT)
+
+    assert code == 0
+    assert "Perhaps out of memory" not in mirror.errors  # nobody had to be killed
+    assert not mirror.has_left_processes()
+
+
+def test_a_worker_that_dies_is_replaced(mirror: Mirror) -> None:
+    mirror.get("/somewhere")
+    booted = mirror.errors.count("Booting worker")
+
+    pid = mirror.errors.rpartition("Booting worker with pid: ")[2].split('"')[0]
+    os.kill(int(pid), signal.SIGKILL)
+
+    until(lambda: mirror.errors.count("Booting worker") > booted, mirror)
+    assert mirror.get("/somewhere").startswith(b"HTTP/1.1 404 ")

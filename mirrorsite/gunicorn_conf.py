@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging.config
 import os
+import signal
 import ssl
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from cache.config import ConfigError, capacity, listener
 from mirrorsite import logging as mirror_logging
 from mirrorsite.gunicorn_log import Logger
 from mirrorsite.settings import MIRROR
+from mirrorsite.worker import STOPS
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -93,6 +95,26 @@ def _tls_context() -> ssl.SSLContext:
     if tls.clientcas:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def when_ready(_arbiter: Arbiter) -> None:
+    """Let signals to stop through, which `manage.py serve` holds back until they are handled."""
+    _let_stops_through()
+
+
+def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
+    """Hold such signals back over the fork: a worker that cannot handle them yet would lose them.
+
+    The parent lets them through again right after it, the worker once it handles them.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+
+
+def _let_stops_through() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+os.register_at_fork(after_in_parent=_let_stops_through)
 
 
 def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:

@@ -46,6 +46,11 @@ def refusal(error: Exception) -> RegistryError:
     return RegistryError("UNSUPPORTED", message, status=HTTPStatus.BAD_REQUEST)
 
 
+def is_ours(error: Exception) -> bool:
+    """Whether it is a header of our own answer that gunicorn refuses."""
+    return isinstance(error, errors.InvalidResponseHeader | errors.InvalidResponseHeaderName)
+
+
 def response(refused: RegistryError) -> bytes:
     """A whole HTTP/1.1 answer, after which the connection ends."""
     body = refused.envelope()
@@ -58,6 +63,10 @@ def response(refused: RegistryError) -> bytes:
         "\r\n"
     )
     return head.encode("ascii") + body
+
+
+# The signals with which a terminal, a supervisor or the parent stops a worker.
+STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -78,7 +87,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             refused = RegistryError("UNSUPPORTED", "this port speaks https", status=400)
             # There is no TLS to speak through: past the wrapper, on the socket below it.
             send = functools.partial(socket.socket.sendall, client)
-        elif req is None or isinstance(exc, errors.ParseException):
+        elif req is None or (isinstance(exc, errors.ParseException) and not is_ours(exc)):
             self.log.debug("refused a request from %s: %s", addr, quote(str(exc)))
             refused = refusal(exc)
         else:
@@ -88,8 +97,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         with contextlib.suppress(OSError):
             send(response(refused))
 
+    def init_signals(self) -> None:
+        super().init_signals()
+        # Held back since the fork, see `pre_fork` in gunicorn_conf.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at once. Ctrl-C reaches a worker twice: from the terminal and from its parent."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        # Not SIG_IGN: Python would complain of a signal that has arrived but is not handled yet.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGQUIT, lambda *_: None)
         super().handle_quit(sig, frame)

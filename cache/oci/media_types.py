@@ -48,7 +48,7 @@ MOST_RANGES = 256
 # RFC 9110 section 5.6.2 (token), 8.3.1 (media type), 12.4.2 (weight).
 _TOKEN = r"[!#$%&'*+.^_`|~0-9a-z-]+"  # noqa: S105 - a grammar's token, no secret
 _MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}")
-_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+_REFUSAL = re.compile(r"0(?:\.0{0,3})?")
 
 
 def media_type_of(content_type: str | None) -> str:
@@ -105,5 +105,5 @@ def _parse_range(text: str) -> _Range | None:
         if name.strip().lower() == "q":
             weight = value.strip()
             break
-    # A weight that cannot be read is no refusal.
-    return _Range(pattern, not _WEIGHT.fullmatch(weight) or weight.strip("0.") != "")
+    # Only a weight of nothing matters here: one that cannot be read is no refusal.
+    return _Range(pattern, wanted=not _REFUSAL.fullmatch(weight))

@@ -26,11 +26,11 @@ def signed_payload(body: bytes, document: JsonObject) -> bytes:
     signatures = document.get("signatures")
     if signatures is None:
         return body
-    if not isinstance(signatures, list) or not 0 < len(signatures) <= MOST_SIGNATURES:
-        raise BadManifest("signatures is not a list of signatures")
+    if not isinstance(signatures, list) or len(signatures) > MOST_SIGNATURES:
+        raise BadManifest(f"signatures is not a list of at most {MOST_SIGNATURES}")
     payloads = {_payload(body, signature) for signature in signatures}
     if len(payloads) != 1:
-        raise BadManifest("the signatures are about different payloads")
+        raise BadManifest("the signatures do not agree on one payload")
     payload = payloads.pop()
     unsigned = {key: value for key, value in document.items() if key != "signatures"}
     if parse_object(payload) != unsigned:
@@ -43,8 +43,9 @@ def _payload(body: bytes, signature: Any) -> bytes:
         raise BadManifest("a signature is not a JSON object")
     protected = parse_object(_decode(signature.get("protected")))
     length = protected.get("formatLength")
-    if not isinstance(length, int) or isinstance(length, bool) or not 0 < length <= len(body):
-        raise BadManifest("a signature's formatLength is not a length within the body")
+    if not isinstance(length, int):
+        raise BadManifest("a signature's formatLength is not a number")
+    # A length outside the body gives a payload that cannot be the body's content.
     return body[:length] + _decode(protected.get("formatTail"))
 
 

@@ -100,6 +100,9 @@ class Module:
     def where(self) -> str:
         return str(self.path.relative_to(self.root))
 
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text("utf-8"), self.path)
+
 
 def modules(root: Path, places: tuple[str, ...]) -> Iterator[Module]:
     for place in places:
@@ -122,7 +125,7 @@ def imports(module: Module) -> Iterator[tuple[int, str]]:
 
     `from a import b` counts as `a.b`: whether b is a module cannot be seen, and need not be.
     """
-    for node in ast.walk(ast.parse(module.path.read_text("utf-8"))):
+    for node in ast.walk(module.tree()):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -174,7 +177,7 @@ def misshapen_files(root: Path) -> list[str]:
             faults.append(f"{module.where}: say in the name what it is about")
         faults += [
             f"{module.where}:{node.lineno}: {node.name} manages too much"
-            for node in ast.walk(ast.parse(text))
+            for node in ast.walk(module.tree())
             if isinstance(node, ast.ClassDef) and node.name.endswith("Manager")
         ]
     return faults

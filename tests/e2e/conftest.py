@@ -9,9 +9,10 @@ import pytest
 from tests.e2e.containerd import Containerd
 from tests.e2e.counting import CountingProxy
 from tests.e2e.dockerd import Dockerd
-from tests.e2e.mirror import Mirror, answers
+from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require, require_root
-from tests.e2e.processes import Daemon, environment, free_port, scratch
+from tests.e2e.processes import scratch
+from tests.e2e.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -22,22 +23,8 @@ if TYPE_CHECKING:
 def registry() -> Iterator[str]:
     """The address of a real registry. Images are pushed here, past the counting."""
     require("docker-registry", "busybox")
-    address = f"127.0.0.1:{free_port()}"
-    with scratch("registry") as home:
-        settings = home / "config.yml"
-        settings.write_text("version: 0.1\n")
-        daemon = Daemon(
-            ("docker-registry", "serve", str(settings)),
-            home / "registry.log",
-            lambda: answers(f"http://{address}"),
-            env=environment(
-                REGISTRY_HTTP_ADDR=address,
-                REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=str(home / "data"),
-                OTEL_TRACES_EXPORTER="none",
-            ),
-        )
-        with daemon:
-            yield f"http://{address}"
+    with scratch("registry") as home, Registry(home) as registry:
+        yield registry.url
 
 
 @pytest.fixture(scope="module")

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from tests.e2e.kernel import children, lock_holder
+from tests.e2e.kernel import children, connection_owner, lock_holder
 from tests.e2e.processes import Daemon, environment, free_port
+from tests.e2e.raw import pinged
 
 PROJECT = Path(__file__).parents[2]
 WORKERS = 2
-
-
-def answers(url: str) -> bool:
-    """Whether a registry answers there."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{url}/v2/", timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
 
 
 class Mirror(Daemon):
@@ -32,15 +20,13 @@ class Mirror(Daemon):
         self.root = root
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
+        self._seen_ready: set[int] = set()
         settings = root.parent / "config.yml"
         settings.write_text("version: 0.1\n")
-        command = [sys.executable, "manage.py", "serve"]
-        if os.environ.get("E2E_STAND_IN"):
-            command = ["docker-registry", "serve", str(settings)]
         super().__init__(
-            command,
+            (sys.executable, "manage.py", "serve"),
             root.parent / "mirror.log",
-            lambda: answers(self.url),
+            self._is_ready,
             cwd=PROJECT,
             env=environment(
                 MIRROR_CONFIG=str(settings),
@@ -52,10 +38,23 @@ class Mirror(Daemon):
         )
 
     def workers(self) -> list[int]:
-        """The process ids of the workers, the oldest first."""
+        """The process ids of the workers, in no order."""
         return children(self.pid)
+
+    def worker_of(self, client_port: int) -> int | None:
+        """The worker that has accepted the connection from this loopback port, if one has."""
+        return connection_owner(client_port, self.workers())
 
     def filler(self) -> int | None:
         """The worker that is filling a blob now, if any: it holds the lock on a part file."""
         holders = (lock_holder(part) for part in (self.root / "parts").glob("*.part"))
         return next((pid for pid in holders if pid is not None), None)
+
+    def _is_ready(self) -> bool:
+        """Whether each worker has answered: they do not begin at the same moment."""
+        with pinged(self.address) as port:
+            worker = None if port is None else self.worker_of(port)
+        if worker is not None:
+            self._seen_ready.add(worker)
+        workers = self.workers()
+        return len(workers) == WORKERS and self._seen_ready.issuperset(workers)

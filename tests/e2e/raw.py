@@ -1,18 +1,37 @@
-"""A client that reads a blob piece by piece, as the test decides."""
+"""A client that does what the test decides, step by step."""
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing, contextmanager
+from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from cache.oci.digest import Digest
 
 PIECE = 256 * 1024
 ANSWER_SECONDS = 60.0
+
+
+@contextmanager
+def pinged(address: str) -> Iterator[int | None]:
+    """The local port of a connection on which `GET /v2/` was answered with 200, else None.
+
+    The connection is open inside the block.
+    """
+    with closing(HTTPConnection(address, timeout=ANSWER_SECONDS)) as connection:
+        try:
+            connection.request("GET", "/v2/")
+            port: int = connection.sock.getsockname()[1]
+            answered = connection.getresponse().status == HTTPStatus.OK
+        except ConnectionError:
+            answered = False
+        yield port if answered else None
 
 
 class Download:
@@ -26,7 +45,7 @@ class Download:
             self._connection.request("GET", f"/v2/{repository}/blobs/{digest}")
             self.local_port: int = self._connection.sock.getsockname()[1]
             self._response = self._connection.getresponse()
-            assert self._response.status == 200, self._response.read()
+            assert self._response.status == HTTPStatus.OK, self._response.read()
         except BaseException:
             self._connection.close()
             raise

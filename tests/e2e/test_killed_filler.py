@@ -12,7 +12,6 @@ import pytest
 from cache.oci.digest import Digest
 from tests.e2e.counting import CountingProxy
 from tests.e2e.images import MIB, noise, push_blob
-from tests.e2e.kernel import connection_owner
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
 from tests.e2e.raw import Download
@@ -52,7 +51,7 @@ def _reader_of_another_worker(
     """A download which the kernel gave to a worker that does not fill."""
     for _ in range(MOST_CONNECTIONS):
         reader = stack.enter_context(Download(mirror.address, "killed", digest))
-        owner = connection_owner(reader.local_port, mirror.workers())
+        owner = mirror.worker_of(reader.local_port)
         if owner is not None and owner != filler:
             return reader
     pytest.fail(f"{MOST_CONNECTIONS} connections went to the worker that fills")

@@ -10,7 +10,6 @@ import pytest
 
 from tests.e2e.counting import CountingProxy
 from tests.e2e.images import MIB, noise, push_blob
-from tests.e2e.kernel import connection_owner
 from tests.e2e.mirror import WORKERS, Mirror
 from tests.e2e.raw import Download
 
@@ -30,7 +29,7 @@ def test_fifty_clients_of_one_cold_blob(
     def client() -> tuple[str, int | None]:
         together.wait()
         with Download(mirror.address, "fifty", digest) as download:
-            worker = connection_owner(download.local_port, mirror.workers())
+            worker = mirror.worker_of(download.local_port)
             together.wait()
             return download.read_all(), worker
 

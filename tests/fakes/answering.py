@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, unquote, urlencode
 
 from cache.oci.media_types import OCI_INDEX
 
@@ -97,7 +97,7 @@ def _cdn(upstream: FakeUpstream, seen: Seen, wanted_range: str | None) -> Answer
     if seen.header("authorization") is not None:
         return Answer(400, b"<Error>InvalidArgument</Error>", {"Content-Type": "application/xml"})
     signature = parse_qs(seen.query).get("signature", [""])[0]
-    data = upstream.signed.get((seen.path.removeprefix("/cdn/"), signature))
+    data = upstream.signed.get((unquote(seen.path.removeprefix("/cdn/")), signature))
     if data is None:
         return Answer(403, b"<Error>AccessDenied</Error>", {"Content-Type": "application/xml"})
     return _ranged(data, wanted_range, {"Content-Type": "application/octet-stream"})

@@ -61,3 +61,12 @@ def test_the_log_has_the_configured_form(start: Start) -> None:
     lines = mirror.errors.splitlines()
     assert lines
     assert all(line.startswith("{") and '"site": "north"' in line for line in lines)
+
+
+def test_the_operators_headers_are_on_every_answer_of_the_registry(start: Start) -> None:
+    mirror = start(REGISTRY_HTTP_HEADERS="{X-Site: [north, south]}")
+    mirror.wait_until_it_answers()
+
+    for path in ("/v2/", "/v2/nothing"):
+        head = mirror.get(path).partition(b"\r\n\r\n")[0]
+        assert b"\r\nX-Site: north, south" in head

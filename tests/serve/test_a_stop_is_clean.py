@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.serve.conftest import Mirror, until
+from tests.serve.conftest import Mirror, Start, until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -18,6 +18,18 @@ def test_nothing_is_left_running(mirror: Mirror, number: int) -> None:
     assert code == 0
     assert not mirror.has_left_processes()
     assert not mirror.listens()
+    assert "Traceback" not in mirror.errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_may_come_while_the_mirror_still_starts(start: Start, number: int) -> None:
+    mirror = start()
+    until(lambda: mirror.output.endswith("\n"), mirror)  # said just before gunicorn is loaded
+
+    code = mirror.end(number)
+
+    assert code == 0
+    assert not mirror.has_left_processes()
     assert "Traceback" not in mirror.errors
 
 

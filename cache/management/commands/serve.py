@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -138,7 +139,11 @@ def banner(config: Config) -> str:
 
 
 def become_gunicorn() -> None:
-    """Replace this process: signals, exit code and process id are then gunicorn's own."""
+    """Replace this process: signals, exit code and process id are then gunicorn's own.
+
+    A signal to stop that comes before gunicorn handles it waits (`when_ready` lets it through).
+    """
     paths = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     os.execv(sys.executable, [sys.executable, *GUNICORN])  # noqa: S606 - no shell is wanted

@@ -76,9 +76,7 @@ def test_a_digest_costs_one_get_and_then_nothing(
     assert len(upstream.seen(path=name)) == 1
 
 
-def test_if_none_match_answers_304(
-    client: httpx.Client, upstream: FakeUpstream, name: str
-) -> None:
+def test_if_none_match_answers_304(client: httpx.Client, upstream: FakeUpstream, name: str) -> None:
     image = upstream.add_image(name, "v1", [name.encode()])
     etag = client.get(f"/{name}/manifests/v1").headers["ETag"]
     assert etag == f'"{image.digest}"'

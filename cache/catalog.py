@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import QuerySet
 
 from cache import models
@@ -167,11 +167,19 @@ def link_blob(repository: Repository, digest: Digest, now: datetime) -> None:
     )
 
 
-def record_blob(digest: Digest, size: int, now: datetime) -> None:
-    """The store holds the blob, of ``size`` bytes."""
-    models.Blob.objects.bulk_create(
-        [models.Blob(digest=str(digest), size=size, stored_at=now)], ignore_conflicts=True
-    )
+def record_fill(digest: Digest, size: int, repository: Repository | None, now: datetime) -> None:
+    """The store holds the blob, of ``size`` bytes; upstream gave it in ``repository``, if named.
+
+    For a filler's own thread: it closes the thread's database connection, which nobody else will.
+    """
+    try:
+        models.Blob.objects.bulk_create(
+            [models.Blob(digest=str(digest), size=size, stored_at=now)], ignore_conflicts=True
+        )
+        if repository is not None:
+            link_blob(repository, digest, now)
+    finally:
+        connections.close_all()
 
 
 def promised_size(repository: Repository, digest: Digest) -> int | None:

@@ -13,11 +13,10 @@ from django.http.response import HttpResponseBase
 
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
-from cache.pull import Arriving, Held, Outcome, read_arriving
+from cache.oci.errors import RegistryError
+from cache.pull import Arriving, Body, Held, Outcome, read_arriving
 from cache.pull.listings import Page
 from cache.pull.manifests import ManifestAnswer
-from cache.streaming.reader import Reader
-from cache.streaming.source import SourceFailed
 
 _BLOB_TYPE = "application/octet-stream"
 
@@ -67,7 +66,7 @@ def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBa
         blob.file.seek(wanted.start if wanted else 0)
         return _StoreFile(blob.file, status, headers)
     start, stop = (wanted.start, wanted.stop) if wanted else (0, None)
-    stream = _BlobStream(read_arriving(blob, start, stop))
+    stream = _Breakable(read_arriving(blob, start, stop))
     return StreamingHttpResponse(stream, _BLOB_TYPE, status, headers=headers)
 
 
@@ -113,22 +112,22 @@ class _StoreFile(FileResponse):
         """All headers are known already; Django's guesses from the file's name are not wanted."""
 
 
-class _BlobStream:
-    """A reader's bytes; when they will not all come, the connection is broken off.
+class _Breakable:
+    """A body that, when it cannot be completed, breaks the connection off.
 
     Ending the iteration would tell the client that it has the whole. A reset connection is what
     the server takes for a client's end: it closes the socket and writes no traceback.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, body: Body) -> None:
+        self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._reader
-        except SourceFailed as failure:
-            raise ConnectionResetError(errno.ECONNRESET, failure.message) from failure
+            yield from self._body
+        except RegistryError as error:
+            raise ConnectionResetError(errno.ECONNRESET, error.message) from error
 
     def close(self) -> None:
-        """Leave the fill."""
-        self._reader.close()
+        """The client is done, or gone."""
+        self._body.close()

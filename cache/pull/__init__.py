@@ -3,13 +3,14 @@
 They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError` only.
 """
 
-from cache.pull.blobs import Arriving, Held, open_blob, read_arriving, stat_blob
+from cache.pull.blobs import Arriving, Body, Held, open_blob, read_arriving, stat_blob
 from cache.pull.listings import list_referrers, list_repositories, list_tags
 from cache.pull.manifests import resolve_manifest
 from cache.pull.outcome import Outcome
 
 __all__ = [
     "Arriving",
+    "Body",
     "Held",
     "Outcome",
     "list_referrers",

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from django.db import connections
-
 from cache import catalog, runtime
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
@@ -93,8 +91,29 @@ def stat_blob(repository: Repository, digest: Digest) -> int | None:
     return promised if promised is not None else _prove(repository, digest)
 
 
-def read_arriving(blob: Arriving, start: int, stop: int | None) -> Reader:
-    """A reader of the bytes from ``start`` to ``stop`` (exclusive), once the first can be had.
+class Body:
+    """The bytes of an arriving blob. Close it when done, also before the end.
+
+    The iteration raises :class:`~cache.oci.errors.RegistryError` when the rest will not come: it
+    must not end as if all were there.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._reader
+        except SourceFailed as failure:
+            raise from_source(failure, UNKNOWN) from failure
+
+    def close(self) -> None:
+        """Leave the fill, which goes on."""
+        self._reader.close()
+
+
+def read_arriving(blob: Arriving, start: int, stop: int | None) -> Body:
+    """The bytes from ``start`` to ``stop`` (exclusive), once the first of them can be had.
 
     Raises :class:`~cache.oci.errors.RegistryError` when the fill fails before that.
     """
@@ -102,7 +121,7 @@ def read_arriving(blob: Arriving, start: int, stop: int | None) -> Reader:
         blob.fill.wait_readable(start, _FIRST_BYTE)
     except SourceFailed as failure:
         raise from_source(failure, UNKNOWN) from failure
-    return Reader(blob.fill, start, stop)
+    return Body(Reader(blob.fill, start, stop))
 
 
 @contextmanager
@@ -141,14 +160,8 @@ def _prove(repository: Repository, digest: Digest) -> int | None:
 
 
 def _record(repository: Repository, digest: Digest, size: int, origin: str | None) -> None:
-    """A fill's end, in the filler's thread, whose database connection nobody else will close."""
-    now = runtime.current().now()
-    try:
-        catalog.record_blob(digest, size, now)
-        if origin == str(repository):
-            catalog.link_blob(repository, digest, now)
-    finally:
-        connections.close_all()
+    proved = repository if origin == str(repository) else None
+    catalog.record_fill(digest, size, proved, runtime.current().now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def test_upstreams_trouble(
 ) -> None:
     image = upstream.add_image(name, "v1", [name.encode()])
     upstream.misbehave(fault, path=name)
-    for path in (f"manifests/v1", f"manifests/{image.digest}", f"blobs/{image.layer_digests[0]}"):
+    for path in ("manifests/v1", f"manifests/{image.digest}", f"blobs/{image.layer_digests[0]}"):
         answer = client.get(f"/{name}/{path}")
         expected = "BLOB_UNKNOWN" if path.startswith("blobs") and status == 404 else code
         assert _refusal(answer) == (status, expected)

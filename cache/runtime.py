@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,9 +58,20 @@ _current: Runtime | None = None
 
 def current() -> Runtime:
     """This process's runtime, built at the first request and not before a fork."""
-    global _current  # noqa: PLW0603 - the one global of the process, and this is its only writer
+    global _current  # noqa: PLW0603 - the process has one, and it is set in this file only
     if _current is None:
         with _lock:
             if _current is None:
                 _current = build(settings.MIRROR)
     return _current
+
+
+@contextmanager
+def using(runtime: Runtime) -> Iterator[Runtime]:
+    """Have ``runtime`` be the current one while the block runs: for what brings its own."""
+    global _current  # noqa: PLW0603
+    before, _current = _current, runtime
+    try:
+        yield runtime
+    finally:
+        _current = before

@@ -95,7 +95,7 @@ class Answers:
             case Section(shorthand=True), Scalar():
                 self.place_section(path, key, {node.text: {}}, source)
             case _:
-                self.problem(source, path, _kind(path, node), _allowed(key))
+                self.problem(source, path, _kind(node), _allowed(key))
 
     def place_section(
         self, path: Path, section: Section, node: Mapping[str, Node], source: str
@@ -201,9 +201,10 @@ def _is_secret(path: Path) -> bool:
     return any(word in name for name in path for word in _SECRET_WORDS)
 
 
-def _kind(path: Path, node: Node) -> str:
+def _kind(node: Node) -> str:
+    """What stands where something of another shape belongs; its text might hold a secret."""
     if isinstance(node, Scalar):
-        return HIDDEN if _is_secret(path) else quote(node.text)
+        return "a single value"
     return "a list" if isinstance(node, list) else "a mapping"
 
 

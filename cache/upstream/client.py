@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from cache.oci.descriptor import BadManifest, parse_object
 from cache.oci.digest import Digest
 from cache.oci.manifest import MAX_MANIFEST_BYTES
 from cache.oci.media_types import ACCEPT, OCI_INDEX, media_type_of
@@ -29,7 +28,15 @@ from cache.upstream.answers import (
 )
 from cache.upstream.authentication import Authenticator
 from cache.upstream.endpoint import Endpoint
-from cache.upstream.errors import BadAnswer, Denied, NotFound, RangeRejected, UpstreamError
+from cache.upstream.errors import (
+    BadAnswer,
+    Denied,
+    NotFound,
+    RangeRejected,
+    TooLarge,
+    UpstreamError,
+)
+from cache.upstream.referrers import MOST_PAGES, Page, join_pages, read_page
 from cache.upstream.statuses import check_status
 from cache.upstream.transport import Reply, Transport
 
@@ -77,7 +84,7 @@ class Upstream:
 
     def ping(self) -> None:
         """Return if upstream is a registry and takes us, anonymous or signed in."""
-        with self._exchange("GET", "", None) as reply:
+        with self._exchange("GET", self._url(""), None) as reply:
             check_status(reply, "API")
             refuse_html(reply)
             reply.discard()
@@ -87,8 +94,8 @@ class Upstream:
 
         All None from a registry that has no HEAD for manifests.
         """
-        path, headers = f"{name}/manifests/{reference}", {"Accept": ACCEPT}
-        with self._exchange("HEAD", path, name, headers) as reply:
+        url, headers = self._url(f"{name}/manifests/{reference}"), {"Accept": ACCEPT}
+        with self._exchange("HEAD", url, name, headers) as reply:
             if reply.status in _UNSUPPORTED:
                 return ManifestHead(None, None, None)
             check_status(reply, _manifest(name, reference))
@@ -100,8 +107,8 @@ class Upstream:
 
     def get_manifest(self, name: RepositoryName, reference: Tag | Digest) -> ManifestBody:
         """A manifest's bytes, not verified. TooLarge beyond 4 MiB."""
-        path, headers = f"{name}/manifests/{reference}", {"Accept": ACCEPT}
-        with self._exchange("GET", path, name, headers) as reply:
+        url, headers = self._url(f"{name}/manifests/{reference}"), {"Accept": ACCEPT}
+        with self._exchange("GET", url, name, headers) as reply:
             check_status(reply, _manifest(name, reference))
             refuse_html(reply)
             digest = manifest_digest(reply, reference)
@@ -133,7 +140,8 @@ class Upstream:
         RangeRejected if it has none at `offset`. The transfer ends with the block.
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._exchange("GET", f"{name}/blobs/{digest}", name, headers) as reply:
+        url = self._url(f"{name}/blobs/{digest}")
+        with self._exchange("GET", url, name, headers) as reply:
             if reply.status == 416 and offset:
                 raise range_rejected(reply, _blob(name, digest))
             check_status(reply, _blob(name, digest))
@@ -144,34 +152,38 @@ class Upstream:
         self, name: RepositoryName, n: int | None = None, last: str | None = None
     ) -> TagPage:
         """One page: at most `n` tags after `last`, if upstream knows paging; else all."""
-        parameters = {"n": None if n is None else str(n), "last": last}
-        with self._exchange("GET", f"{name}/tags/list", name, {}, parameters) as reply:
+        paging = {"n": None if n is None else str(n), "last": last}
+        with self._exchange("GET", self._url(f"{name}/tags/list", paging), name) as reply:
             check_status(reply, f"tag list of {name}")
             return tag_page(reply, reply.read(LONGEST_LIST))
 
     def list_referrers(
         self, name: RepositoryName, digest: Digest, artifact_type: str | None = None
     ) -> ReferrersAnswer:
-        """The index of what refers to `digest`. NotFound if upstream has no referrers API."""
-        what, headers = f"referrers of {digest} in {name}", {"Accept": OCI_INDEX}
-        parameters = {"artifactType": artifact_type}
-        path = f"{name}/referrers/{digest}"
-        with self._exchange("GET", path, name, headers, parameters) as reply:
-            if reply.status in _UNSUPPORTED:
-                raise NotFound(f"{reply.host} has no {what}.")
-            check_status(reply, what)
-            refuse_html(reply)
-            body = reply.read(MAX_MANIFEST_BYTES)
-            try:
-                parse_object(body)
-            except BadManifest as error:
-                raise BadAnswer(f"{reply.host} sent no index of the {what}.") from error
-            applied = (reply.header("oci-filters-applied") or "").lower()
-            filters = {part.strip() for part in applied.split(",")}
-            return ReferrersAnswer(body, "artifacttype" in filters)
+        """The index of what refers to `digest`, all pages. NotFound without a referrers API.
+
+        TooLarge if all pages together are longer than a manifest may be.
+        """
+        url: httpx.URL | None = self._url(
+            f"{name}/referrers/{digest}", {"artifactType": artifact_type}
+        )
+        pages: list[Page] = []
+        left = MAX_MANIFEST_BYTES
+        while url is not None:
+            if len(pages) == MOST_PAGES:
+                raise TooLarge(f"{self.endpoint.host} lists referrers on too many pages.")
+            with self._exchange("GET", url, name, {"Accept": OCI_INDEX}) as reply:
+                if reply.status in _UNSUPPORTED:
+                    raise NotFound(f"{reply.host} has no referrers API.")
+                check_status(reply, f"referrers of {digest} in {name}")
+                page = read_page(reply, url, left)
+            pages.append(page)
+            left -= len(page.body)
+            url = page.following
+        return join_pages(pages)
 
     def _ask_for_blob(self, name: RepositoryName, digest: Digest) -> int | None:
-        with self._exchange("HEAD", f"{name}/blobs/{digest}", name) as reply:
+        with self._exchange("HEAD", self._url(f"{name}/blobs/{digest}"), name) as reply:
             if reply.status in _UNSUPPORTED or (reply.away and reply.status in (401, 403)):
                 # Storage takes some signed addresses with the signed method only.
                 raise _HeadRefused
@@ -182,7 +194,8 @@ class Upstream:
 
     def _prove_blob(self, name: RepositoryName, digest: Digest) -> int | None:
         headers = {"Range": "bytes=0-0"}
-        with self._exchange("GET", f"{name}/blobs/{digest}", name, headers) as reply:
+        url = self._url(f"{name}/blobs/{digest}")
+        with self._exchange("GET", url, name, headers) as reply:
             if reply.status == 416:
                 error = range_rejected(reply, _blob(name, digest))
                 return _size_if_empty(error)
@@ -196,13 +209,11 @@ class Upstream:
     def _exchange(
         self,
         method: str,
-        path: str,
+        url: httpx.URL,
         name: RepositoryName | None,
         headers: Mapping[str, str] | None = None,
-        parameters: Mapping[str, str | None] | None = None,
     ) -> Iterator[Reply]:
-        """A request below /v2/, with the authentication that upstream asks for."""
-        url = _url(self.endpoint, path, parameters or {})
+        """A request to upstream itself, with the authentication that it asks for."""
         scope = None if name is None else f"repository:{name}:pull"
         authorization = self._authenticator.authorization(scope)
         with self._transport.open(method, url, headers or {}, authorization) as reply:
@@ -216,10 +227,9 @@ class Upstream:
         with self._transport.open(method, url, headers or {}, authorization) as reply:
             yield reply
 
-
-def _url(endpoint: Endpoint, path: str, parameters: Mapping[str, str | None]) -> httpx.URL:
-    url = httpx.URL(f"{endpoint.url.rstrip('/')}/v2/{path}")
-    return url.copy_merge_params({k: v for k, v in parameters.items() if v is not None})
+    def _url(self, path: str, parameters: Mapping[str, str | None] | None = None) -> httpx.URL:
+        given = {key: value for key, value in (parameters or {}).items() if value is not None}
+        return httpx.URL(f"{self.endpoint.url.rstrip('/')}/v2/{path}", params=given or None)
 
 
 def _manifest(name: RepositoryName, reference: Tag | Digest) -> str:

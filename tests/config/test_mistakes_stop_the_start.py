@@ -104,7 +104,7 @@ def test_a_key_given_twice_is_a_mistake(refuse: Refuse) -> None:
         "\tb: 1",
         "a: *nothing",
         "--- {}\n--- {}",
-        "[" * 5000,
+        "[" * 5000 + "]" * 5000,
         "? [a]\n: b",
         "log: !!python/object:os.system {}",
         "log: !!set {a}",

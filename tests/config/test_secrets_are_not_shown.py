@@ -24,6 +24,7 @@ def test_a_printed_configuration_holds_no_password(read: Read) -> None:
 @pytest.mark.parametrize(
     "content",
     [
+        f"proxy: 'password={SECRET}'",
         f"proxy: {{username: me, password: [{SECRET}]}}",
         f'proxy: {{username: me, password: "{SECRET}\\n"}}',
         f"proxy: {{remoteurl: 'https://me:{SECRET}@example.com'}}",

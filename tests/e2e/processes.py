@@ -23,6 +23,9 @@ NOWHERE = "127.0.0.1:1"
 PATIENCE = 30.0
 """Seconds after which a program is taken to be stuck."""
 
+STOP_PATIENCE = 45.0
+"""The same for its end: gunicorn gives running requests half a minute to finish."""
+
 LOG_TAIL = 8000
 """Bytes of a program's log that a failure shows."""
 
@@ -137,7 +140,7 @@ class Daemon:
             return
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(STOP_PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import urllib.request
-from email.message import Message
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e import skopeo
@@ -37,15 +36,14 @@ def test_a_tag_that_could_not_be_checked_says_so(
 ) -> None:
     image = busybox_image("upstream is off, and this may be old")
     push(registry, "off-tag", "1", image)
-    _, headers = _manifest(mirror, "off-tag", "1")
-    assert headers["Warning"] is None
+    assert "Warning" not in _manifest(mirror, "off-tag", "1").headers
 
     with upstream.switched_off():
-        body, headers = _manifest(mirror, "off-tag", "1")
+        answer = _manifest(mirror, "off-tag", "1")
 
-    assert body == image.manifest
-    assert headers["X-Cache"] == "STALE"
-    assert str(headers["Warning"]).startswith("110 ")  # RFC 7234, 5.5.1: the response is stale
+    assert answer.content == image.manifest
+    assert answer.headers["X-Cache"] == "STALE"
+    assert answer.headers["Warning"].startswith("110 ")  # RFC 7234, 5.5.1
 
 
 def test_the_mirror_starts_and_serves(
@@ -64,10 +62,6 @@ def test_the_mirror_starts_and_serves(
     assert skopeo.copied(folder / "after") == skopeo.copied(folder / "before")
 
 
-def _manifest(mirror: Mirror, repository: str, tag: str) -> tuple[bytes, Message]:
-    """A manifest's bytes and the headers that came with it."""
-    request = urllib.request.Request(
-        f"{mirror.url}/v2/{repository}/manifests/{tag}", headers={"Accept": "*/*"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return response.read(), response.headers
+def _manifest(mirror: Mirror, repository: str, tag: str) -> httpx.Response:
+    url = f"{mirror.url}/v2/{repository}/manifests/{tag}"
+    return httpx.get(url, headers={"Accept": "*/*"}, trust_env=False).raise_for_status()

@@ -103,4 +103,5 @@ def test_an_unreachable_database_is_told_without_its_password(start: Start) -> N
         said = refused(start(DATABASE_URL=f"postgresql://me:hunter2@127.0.0.1:{port}/m"), 1)
 
     assert "the database PostgreSQL m on 127.0.0.1 cannot be used" in said
+    assert "Connection refused" in said
     assert "hunter2" not in said

@@ -1,0 +1,79 @@
+"""The hot path: at most one query and no write for what is here already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from django.http.response import HttpResponseBase
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from cache import catalog
+from cache.oci.digest import Digest
+from cache.oci.reference import RepositoryName
+from cache.oci.repository import Repository
+from cache.runtime import Runtime
+from tests.fakes.upstream import FakeUpstream
+
+NAME = "library/thing"
+
+CountQueries = Callable[[int], AbstractContextManager[CaptureQueriesContext]]
+
+
+@pytest.fixture
+def get(
+    client: Client, django_assert_max_num_queries: CountQueries
+) -> Callable[[str], HttpResponseBase]:
+    """GET of a path below `/v2/`, which fails if it costs more than one query or writes."""
+
+    def ask(path: str) -> HttpResponseBase:
+        with django_assert_max_num_queries(1) as captured:
+            answer = client.get(f"/v2/{NAME}/{path}")
+            answer.close()
+        assert all(query["sql"].startswith("SELECT") for query in captured.captured_queries)
+        assert answer.status_code == 200
+        return answer
+
+    return ask
+
+
+def _hold(mirror: Runtime, data: bytes) -> Digest:
+    digest = Digest.of(data)
+    part = mirror.store.begin(digest)
+    assert part is not None
+    part.write(data)
+    mirror.store.commit(digest, part)
+    part.close()
+    repository = Repository(mirror.config.upstream_name, RepositoryName.parse(NAME))
+    catalog.link_blob(repository, digest, mirror.now())
+    return digest
+
+
+def test_a_manifest_by_digest(
+    mirror: Runtime, upstream: FakeUpstream, client: Client, get: Callable[[str], HttpResponseBase]
+) -> None:
+    image = upstream.add_image(NAME)
+    client.get(f"/v2/{NAME}/manifests/{image.digest}")
+    upstream.record.reset()
+    assert get(f"manifests/{image.digest}").headers["X-Cache"] == "HIT"
+    assert upstream.seen() == []
+
+
+def test_a_manifest_by_tag(
+    mirror: Runtime, upstream: FakeUpstream, client: Client, get: Callable[[str], HttpResponseBase]
+) -> None:
+    upstream.add_image(NAME, "v1")
+    client.get(f"/v2/{NAME}/manifests/v1")
+    upstream.record.reset()
+    assert get("manifests/v1").headers["X-Cache"] == "REVALIDATED"
+    assert [seen.method for seen in upstream.seen()] == ["HEAD"]
+
+
+def test_a_blob(
+    mirror: Runtime, upstream: FakeUpstream, get: Callable[[str], HttpResponseBase]
+) -> None:
+    digest = _hold(mirror, b"some bytes")
+    assert get(f"blobs/{digest}").headers["X-Cache"] == "HIT"
+    assert upstream.seen() == []

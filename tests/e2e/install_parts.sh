@@ -46,11 +46,15 @@ hold_services() {
     fi
 }
 
+units_of() {
+    dpkg -L "$1" 2>/dev/null | sed -n 's|^\(/usr\)\?/lib/systemd/system/||p'
+}
+
 disable_services() {
     local package unit
     command -v systemctl >/dev/null || return 0
     for package in "${packages[@]}"; do
-        for unit in $(dpkg -L "$package" 2>/dev/null | sed -n 's|^\(/usr\)\?/lib/systemd/system/||p'); do
+        for unit in $(units_of "$package"); do
             systemctl disable --quiet "$unit" 2>/dev/null || true
         done
     done

@@ -26,6 +26,12 @@ class Gate:
                 f"{self._arrived} of {count} requests reached the gate"
             )
 
+    @property
+    def arrived(self) -> int:
+        """How many requests have come to the gate."""
+        with self._changed:
+            return self._arrived
+
     def open(self) -> None:
         """Let through those who wait and all who come later."""
         with self._changed:

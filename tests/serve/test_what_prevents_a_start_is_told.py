@@ -104,4 +104,5 @@ def test_an_unreachable_database_is_told_without_its_password(start: Start) -> N
 
     assert "the database PostgreSQL m on 127.0.0.1 cannot be used" in said
     assert "Connection refused" in said
+    assert said.count("\n") == 1
     assert "hunter2" not in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ import httpx
 from publicsuffixlist import PublicSuffixList
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Endpoint:
       else, or carries a user, a query or a fragment.
     realms: hosts (`host` or `host:port`) of token servers that may be sent the password although
       they are not in the upstream's own domain.
-    connect_timeout, read_timeout: for a connection, and for each wait for more bytes.
+    connect_timeout: for a connection, and for the wait for a free one of `max_connections`.
+    read_timeout: for each wait for more bytes.
     answer_timeout: for all of an answer that is read as a whole: manifests, lists, tokens.
     max_connections: how many requests and transfers run at once; the next one waits.
     """
@@ -73,7 +76,10 @@ def parse_http_url(text: str) -> httpx.URL | None:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         return None
-    return url if url.scheme in _DEFAULT_PORTS and url.host and not url.userinfo else None
+    if url.scheme not in _DEFAULT_PORTS or url.userinfo:
+        return None
+    host = _ascii_host(url)
+    return url if _HOST_NAME.fullmatch(host) or _is_address(host) else None
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int]:

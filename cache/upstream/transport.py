@@ -146,7 +146,7 @@ class Transport:
             if reply.status not in _REDIRECTS:
                 return reply
             reply.discard()
-            url = _next_hop(url, reply)
+            url = next_hop(url, reply)
             if origin_of(url) != start:
                 away = True
                 headers.pop("Authorization", None)
@@ -182,7 +182,11 @@ def _build_client(endpoint: Endpoint) -> httpx.Client:
         tls.load_default_certs()
         return httpx.Client(
             verify=tls,
-            timeout=httpx.Timeout(endpoint.read_timeout, connect=endpoint.connect_timeout),
+            timeout=httpx.Timeout(
+                endpoint.read_timeout,
+                connect=endpoint.connect_timeout,
+                pool=endpoint.connect_timeout,
+            ),
             limits=httpx.Limits(
                 max_connections=endpoint.max_connections,
                 max_keepalive_connections=min(endpoint.max_connections, 32),
@@ -199,7 +203,8 @@ def _build_client(endpoint: Endpoint) -> httpx.Client:
         ) from None
 
 
-def _next_hop(url: httpx.URL, reply: Reply) -> httpx.URL:
+def next_hop(url: httpx.URL, reply: Reply) -> httpx.URL:
+    """Where a redirect from `url` leads. Raises BadAnswer."""
     try:
         location = str(url.join(reply.header("location") or ""))
     except (httpx.InvalidURL, ValueError):

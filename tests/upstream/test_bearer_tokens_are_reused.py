@@ -172,6 +172,18 @@ def test_the_field_may_be_called_access_token(registry: FakeUpstream, connect: C
     assert connect(registry).head_manifest(ALPINE, LATEST).digest is not None
 
 
+def test_an_old_token_does_not_take_a_new_one_along() -> None:
+    key = TokenKey("http://realm", None, None)
+    cache = TokenCache(Clock())
+    cache.get(key, lambda: Token("new", 300))
+
+    cache.drop(key, "old")
+    assert cache.get(key, lambda: Token("newer", 300)).value == "new"
+
+    cache.drop(key, "new")
+    assert cache.get(key, lambda: Token("newer", 300)).value == "newer"
+
+
 def test_the_least_recently_used_token_goes_first() -> None:
     fetched: list[str] = []
 

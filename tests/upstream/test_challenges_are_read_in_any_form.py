@@ -67,7 +67,7 @@ def test_nothing_makes_it_fail(lines: list[str]) -> None:
         assert challenge.scheme == challenge.scheme.lower()
 
 
-@pytest.mark.parametrize("piece", ["a ", "a=", 'a="', "\\", ",", 'a="\\"', "a "])
+@pytest.mark.parametrize("piece", ["a ", "a=", 'a="', "\\", ",", 'a="\\"'])
 def test_long_lines_are_read_quickly(piece: str) -> None:
     line = "Bearer " + piece * (16_000 // len(piece))
     before = time.process_time()

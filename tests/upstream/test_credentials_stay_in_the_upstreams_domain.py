@@ -5,8 +5,10 @@ import logging
 import httpx
 import pytest
 
+from cache.upstream.authentication import Authenticator
 from cache.upstream.client import Endpoint
 from cache.upstream.errors import BadAnswer, Denied
+from cache.upstream.transport import Transport
 from tests.fakes.authentication import TokenService
 from tests.fakes.upstream import FakeUpstream
 from tests.upstream.conftest import Connect
@@ -107,9 +109,6 @@ def test_a_wrong_password_is_a_denial(registry: FakeUpstream, connect: Connect) 
 
 
 def test_tls_is_not_left_for_a_token() -> None:
-    from cache.upstream.authentication import Authenticator
-    from cache.upstream.transport import Transport
-
     endpoint = Endpoint("https://registry.example")
     authenticator = Authenticator(endpoint, Transport(endpoint), lambda: 0.0)
 

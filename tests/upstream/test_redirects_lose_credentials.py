@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import httpx
 import pytest
 
-from cache.upstream.errors import BadAnswer, ServerFailed
+from cache.upstream.errors import BadAnswer, Denied, NotFound, ServerFailed
+from cache.upstream.transport import Reply, next_hop
 from tests.fakes.authentication import TokenService
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream
@@ -64,7 +66,7 @@ def test_credentials_do_not_come_back_with_the_way_back(
     back = Fault(status=307, headers={"Location": f"{registry.url}/back"})
     elsewhere.misbehave(back)
 
-    with pytest.raises(Exception, match="404|has no"):
+    with pytest.raises(NotFound):
         connect(registry, username="bob", password="pw").get_manifest(ALPINE, LATEST)
 
     assert registry.seen(path="/back")[0].header("authorization") is None
@@ -114,6 +116,38 @@ def test_storage_that_refuses_is_a_failure_and_no_denial(
     assert failed.value.retryable
 
 
+def test_a_challenge_of_the_storage_is_not_answered(
+    registry: FakeUpstream, elsewhere: FakeUpstream, connect: Connect
+) -> None:
+    digest = registry.add_blob("library/alpine", LAYER)
+    registry.redirect_blobs_to(elsewhere)
+    elsewhere.misbehave(Fault(status=401, headers={"WWW-Authenticate": "Basic"}))
+    upstream = connect(registry, username="bob", password="pw")
+
+    with pytest.raises(ServerFailed), upstream.open_blob(ALPINE, digest):
+        pass
+
+    assert registry.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "location", "allowed"),
+    [
+        ("https://a.example/x", "http://a.example/x", False),
+        ("https://a.example/x", "//b.example/x", True),
+        ("http://a.example/x", "https://b.example/x", True),
+    ],
+)
+def test_tls_is_not_left(start: str, location: str, allowed: bool) -> None:
+    reply = Reply(httpx.Response(307, headers={"Location": location}), "a.example", False, 1.0)
+
+    if allowed:
+        assert next_hop(httpx.URL(start), reply).scheme == "https"
+    else:
+        with pytest.raises(BadAnswer, match="from https to http"):
+            next_hop(httpx.URL(start), reply)
+
+
 def test_a_loop_ends_after_five_redirects(registry: FakeUpstream, connect: Connect) -> None:
     registry.misbehave(Fault(status=302, headers={"Location": "/again"}))
 
@@ -133,6 +167,7 @@ def test_a_loop_ends_after_five_redirects(registry: FakeUpstream, connect: Conne
         "http://[nonsense/",
         "http:///x",
         "http://a..b/x",
+        f"http://{'a' * 64}.example/x",
     ],
 )
 def test_an_address_that_is_none_is_not_followed(
@@ -156,7 +191,7 @@ def test_the_redirected_token_request_loses_the_password_too(
     moved = Fault(status=307, headers={"Location": f"{elsewhere.url}/token"})
     registry.misbehave(moved, path="/token")
 
-    with pytest.raises(Exception, match="401"):
+    with pytest.raises(Denied):
         connect(registry, username="bob", password="pw").get_manifest(ALPINE, LATEST)
 
     assert registry.seen(path="/token")[0].header("authorization") is not None

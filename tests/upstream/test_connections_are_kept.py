@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from cache.upstream.errors import NotFound
+from tests.fakes.faults import Fault
+from tests.fakes.upstream import FakeUpstream
+from tests.upstream.conftest import Connect
+from tests.upstream.names import ABSENT, ALPINE, LATEST
+
+
+def test_one_connection_serves_one_request_after_the_other(
+    registry: FakeUpstream, connect: Connect
+) -> None:
+    image = registry.add_image("library/alpine", "latest")
+    registry.require_bearer()
+    upstream = connect(registry)
+
+    upstream.ping()
+    upstream.head_manifest(ALPINE, LATEST)
+    upstream.get_manifest(ALPINE, image.digest)
+    with pytest.raises(NotFound):
+        upstream.get_manifest(ALPINE, ABSENT)
+    with upstream.open_blob(ALPINE, image.config_digest) as stream:
+        b"".join(stream.chunks)
+    upstream.list_tags(ALPINE)
+
+    assert len({seen.client for seen in registry.requests}) == 1
+
+
+def test_a_redirect_keeps_its_connection(registry: FakeUpstream, connect: Connect) -> None:
+    headers = {"Location": "/v2/"}
+    registry.misbehave(Fault(status=307, headers=headers, body=b"See there."), path="latest")
+
+    connect(registry).get_manifest(ALPINE, LATEST)
+
+    first, second = registry.requests
+    assert first.client == second.client
+
+
+def test_a_kept_connection_that_just_closed_is_replaced(
+    registry: FakeUpstream, connect: Connect
+) -> None:
+    registry.add_image("library/alpine", "latest")
+    upstream = connect(registry)
+    upstream.ping()
+    registry.misbehave(Fault(cut_after=-1), times=1)
+
+    assert upstream.head_manifest(ALPINE, LATEST).digest is not None
+    assert registry.count("HEAD") == 2
+
+
+def test_many_threads_share_one_client(registry: FakeUpstream, connect: Connect) -> None:
+    layers = [bytes([n]) * 300_000 for n in range(20)]
+    digests = [registry.add_blob("library/alpine", layer) for layer in layers]
+    registry.require_bearer()
+    upstream = connect(registry, max_connections=4)
+
+    def fetch(number: int) -> bytes:
+        with upstream.open_blob(ALPINE, digests[number]) as stream:
+            return b"".join(stream.chunks)
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(fetch, range(20))) == layers
+    assert registry.count(path="/token") == 1
+
+
+def test_nothing_exists_before_the_first_request(registry: FakeUpstream, connect: Connect) -> None:
+    threads = threading.active_count()
+
+    upstream = connect(registry)
+
+    assert upstream._transport._client is None
+    assert threading.active_count() == threads

@@ -141,7 +141,7 @@ class Upstream:
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         url = self._url(f"{name}/blobs/{digest}")
-        with self._exchange("GET", url, name, headers) as reply:
+        with self._exchange("GET", url, name, headers, transfer=True) as reply:
             if reply.status == 416 and offset:
                 raise range_rejected(reply, _blob(name, digest))
             check_status(reply, _blob(name, digest))
@@ -212,11 +212,14 @@ class Upstream:
         url: httpx.URL,
         name: RepositoryName | None,
         headers: Mapping[str, str] | None = None,
+        *,
+        transfer: bool = False,
     ) -> Iterator[Reply]:
         """A request to upstream itself, with the authentication that it asks for."""
         scope = None if name is None else f"repository:{name}:pull"
         authorization = self._authenticator.authorization(scope)
-        with self._transport.open(method, url, headers or {}, authorization) as reply:
+        sent = headers or {}
+        with self._transport.open(method, url, sent, authorization, transfer=transfer) as reply:
             challenged = reply.status == 401 and not reply.away
             if not challenged:
                 yield reply
@@ -224,7 +227,7 @@ class Upstream:
             lines = reply.response.headers.get_list("www-authenticate")
             reply.discard()
         authorization = self._authenticator.answer(lines, scope, authorization)
-        with self._transport.open(method, url, headers or {}, authorization) as reply:
+        with self._transport.open(method, url, sent, authorization, transfer=transfer) as reply:
             yield reply
 
     def _url(self, path: str, parameters: Mapping[str, str | None] | None = None) -> httpx.URL:

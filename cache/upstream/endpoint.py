@@ -23,7 +23,8 @@ class Endpoint:
     realms: hosts (`host` or `host:port`) of token servers that may be sent the password although
       they are not in the upstream's own domain.
     connect_timeout: for a connection, and for the wait for a free one of `max_connections`.
-    read_timeout: for each wait for more bytes.
+    first_byte_timeout: until an answer begins; clients wait for ours meanwhile, containerd for 30.
+    stall_timeout: between two pieces of an answer's body.
     answer_timeout: for all of an answer that is read as a whole: manifests, lists, tokens.
     max_connections: how many requests and transfers run at once; the next one waits.
     """
@@ -33,7 +34,8 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     realms: tuple[str, ...] = ()
     connect_timeout: float = 10.0
-    read_timeout: float = 30.0
+    first_byte_timeout: float = 20.0
+    stall_timeout: float = 30.0
     answer_timeout: float = 60.0
     max_connections: int = 128
     user_agent: str = "mirrorsite"

@@ -46,10 +46,20 @@ class Unreachable(UpstreamError):
     retryable = True
 
 
+class CircuitOpen(Unreachable):
+    """Upstream was not asked: it has not answered lately, and is being probed."""
+
+    retryable = False
+
+
 class TimedOut(UpstreamError):
     """No connection, no answer or no whole answer in time."""
 
     retryable = True
+
+
+class Busy(TimedOut):
+    """All of our own connections to upstream were in use for too long: upstream is not to blame."""
 
 
 class ServerFailed(UpstreamError):

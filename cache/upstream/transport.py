@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from cache.upstream.breaker import Breaker
 from cache.upstream.endpoint import Endpoint, host_of, origin_of, parse_http_url
 from cache.upstream.errors import (
     BadAnswer,
+    Busy,
     Interrupted,
     TimedOut,
     TooLarge,
@@ -108,40 +110,56 @@ class Transport:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._clients: dict[bool, httpx.Client] = {}
         self._closed = False
+        self._origin = origin_of(endpoint.base)
+        self._breaker = Breaker(endpoint.host, self._probe)
 
     def close(self) -> None:
         """Close all connections; requests after this raise Unreachable."""
+        self._breaker.close()
         with self._lock:
             self._closed = True
-            if self._client is not None:
-                self._client.close()
+            for client in self._clients.values():
+                client.close()
 
     @contextmanager
     def open(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], authorization: str | None
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        authorization: str | None,
+        *,
+        transfer: bool = False,
     ) -> Iterator[Reply]:
         """GET or HEAD, following redirects; the reply is closed at the end of the block.
 
         `authorization` goes to the origin of `url` alone: from the first hop to another origin
-        on, it is gone. Raises UpstreamError.
+        on, it is gone. A `transfer` has connections apart, so that no number of slow ones keeps a
+        short question waiting. Raises UpstreamError.
         """
-        reply = self._follow(method, url, dict(headers), authorization)
+        client = self._pool(transfer=transfer)
+        reply = self._follow(client, method, url, dict(headers), authorization)
         try:
             yield reply
         finally:
             reply.response.close()
 
     def _follow(
-        self, method: str, url: httpx.URL, headers: dict[str, str], authorization: str | None
+        self,
+        client: httpx.Client,
+        method: str,
+        url: httpx.URL,
+        headers: dict[str, str],
+        authorization: str | None,
     ) -> Reply:
         start = origin_of(url)
         away = False
         if authorization is not None:
             headers["Authorization"] = authorization
         for _ in range(MOST_REDIRECTS + 1):
-            response = self._send(method, url, headers)
+            response = self._ask(client, method, url, headers)
             reply = Reply(response, host_of(url), away, self._endpoint.answer_timeout)
             if reply.status not in _REDIRECTS:
                 return reply
@@ -152,27 +170,53 @@ class Transport:
                 headers.pop("Authorization", None)
         raise BadAnswer(f"{host_of(url)} was reached over more than {MOST_REDIRECTS} redirects.")
 
-    def _send(self, method: str, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
-        client = self._pool()
+    def _ask(
+        self, client: httpx.Client, method: str, url: httpx.URL, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """Send, and let the breaker know how it went if it was to upstream itself."""
+        if origin_of(url) != self._origin:
+            return self._send(client, method, url, headers)
+        self._breaker.check()
+        try:
+            response = self._send(client, method, url, headers)
+        except Busy:
+            raise
+        except (Unreachable, TimedOut):
+            self._breaker.failed()
+            raise
+        self._breaker.succeeded()
+        return response
+
+    def _probe(self) -> None:
+        """Any answer will do. Raises UpstreamError."""
+        url = httpx.URL(f"{self._endpoint.base}/v2/")
+        self._send(self._pool(transfer=False), "GET", url, {}).close()
+
+    def _send(
+        self, client: httpx.Client, method: str, url: httpx.URL, headers: Mapping[str, str]
+    ) -> httpx.Response:
         request = client.build_request(method, url, headers=headers)
         try:
             try:
-                return client.send(request, stream=True)
+                response = client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 # The other side may close a kept connection just as it is used again.
-                return client.send(request, stream=True)
+                response = client.send(request, stream=True)
         except httpx.HTTPError as error:
             raise _translate(error, host_of(url)) from error
         except UnicodeError as error:
             raise BadAnswer(f"{host_of(url)} cannot be the name of a host.") from error
+        # The limit that counts from here on, for each piece of the body.
+        request.extensions["timeout"]["read"] = self._endpoint.stall_timeout
+        return response
 
-    def _pool(self) -> httpx.Client:
+    def _pool(self, *, transfer: bool) -> httpx.Client:
         with self._lock:
             if self._closed:
                 raise Unreachable("The connections to upstream are closed.")
-            if self._client is None:
-                self._client = _build_client(self._endpoint)
-            return self._client
+            if transfer not in self._clients:
+                self._clients[transfer] = _build_client(self._endpoint)
+            return self._clients[transfer]
 
 
 def _build_client(endpoint: Endpoint) -> httpx.Client:
@@ -183,7 +227,7 @@ def _build_client(endpoint: Endpoint) -> httpx.Client:
         return httpx.Client(
             verify=tls,
             timeout=httpx.Timeout(
-                endpoint.read_timeout,
+                endpoint.first_byte_timeout,
                 connect=endpoint.connect_timeout,
                 pool=endpoint.connect_timeout,
             ),
@@ -219,7 +263,7 @@ def next_hop(url: httpx.URL, reply: Reply) -> httpx.URL:
 
 def _translate(error: httpx.HTTPError, host: str) -> UpstreamError:
     if isinstance(error, httpx.PoolTimeout):
-        return TimedOut(f"All connections to {host} were busy for too long.")
+        return Busy(f"All connections to {host} were busy for too long.")
     if isinstance(error, httpx.ConnectTimeout):
         return TimedOut(f"{host} did not accept a connection in time.")
     if isinstance(error, httpx.TimeoutException):

@@ -35,7 +35,7 @@ def elsewhere() -> Iterator[FakeUpstream]:
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """Makes clients: `connect(fake, read_timeout=1)`; they are closed after the test."""
+    """Makes clients: `connect(fake, stall_timeout=1)`; they are closed after the test."""
     with ExitStack() as stack:
 
         def make(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from cache.upstream.client import Upstream
-from cache.upstream.errors import Interrupted, TimedOut
+from cache.upstream.errors import Busy, Interrupted, TimedOut
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
 from tests.upstream.conftest import Connect
@@ -24,7 +24,7 @@ def gate() -> Iterator[Gate]:
 @pytest.fixture
 def upstream(registry: FakeUpstream, connect: Connect) -> Upstream:
     registry.add_image("library/alpine", "latest")
-    return connect(registry, read_timeout=0.2, connect_timeout=0.2)
+    return connect(registry, first_byte_timeout=0.2, stall_timeout=0.2, connect_timeout=0.2)
 
 
 def test_no_answer(registry: FakeUpstream, upstream: Upstream, gate: Gate) -> None:
@@ -86,10 +86,28 @@ def test_a_blob_may_take_longer_than_a_manifest(registry: FakeUpstream, connect:
         assert b"".join(stream.chunks) == LAYER
 
 
-def test_all_connections_busy(registry: FakeUpstream, connect: Connect, gate: Gate) -> None:
-    digest = registry.add_blob("library/alpine", LAYER)
-    registry.misbehave(Fault(stall=gate, stall_at=10), path="/blobs/")
-    upstream = connect(registry, max_connections=1, connect_timeout=0.1)
+def test_transfers_that_crawl_keep_no_question_waiting(
+    registry: FakeUpstream, connect: Connect, gate: Gate
+) -> None:
+    upstream = connect(registry, max_connections=2, connect_timeout=0.2)
+    registry.add_image("library/alpine", "latest")
+    digest = registry.add_blob("library/alpine", b"x" * 500_000)
+    registry.misbehave(Fault(stall=gate, stall_at=100_000), method="GET", path="/blobs/")
+    with upstream.open_blob(ALPINE, digest), upstream.open_blob(ALPINE, digest):
+        assert upstream.head_manifest(ALPINE, LATEST).digest is not None
+        with pytest.raises(Busy), upstream.open_blob(ALPINE, digest):
+            pass
+        gate.open()
 
-    with upstream.open_blob(ALPINE, digest), pytest.raises(TimedOut, match="busy"):
-        upstream.ping()
+
+def test_the_first_byte_and_a_stall_have_limits_of_their_own(
+    registry: FakeUpstream, connect: Connect, gate: Gate
+) -> None:
+    upstream = connect(registry, first_byte_timeout=20.0, stall_timeout=0.2)
+    digest = registry.add_blob("library/alpine", LAYER)
+    registry.misbehave(Fault(stall=gate, stall_at=1000), method="GET", path="/blobs/")
+    with (
+        upstream.open_blob(ALPINE, digest) as stream,
+        pytest.raises(Interrupted, match="stopped sending"),
+    ):
+        b"".join(stream.chunks)

@@ -1,6 +1,10 @@
 """What the pull path asks of the database, and tells it: functions named by their question.
 
 They take and return plain frozen values. On a warm pull each is one query and no write.
+
+A question raises ``django.db.Error`` when the database does not answer. What is told (functions
+that return whether it was recorded) is a note, see :mod:`cache.database`: without it the next pull
+asks upstream again.
 """
 
 from __future__ import annotations
@@ -9,13 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connections, transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from cache import models
+from cache.database import note, question
 from cache.oci.digest import Digest
 from cache.oci.manifest import Manifest
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
+
+#: A note that only renews a time waits no longer than this (seconds) for another writer.
+_NO_HURRY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,14 @@ class KnownTag:
     checked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class KnownLink:
+    """A repository contains a blob; ``size`` in bytes if the blob is known to be held here."""
+
+    size: int | None
+
+
+@question
 def find_manifest(repository: Repository, digest: Digest) -> StoredManifest | None:
     """The manifest, if the repository is known to contain it."""
     row = (
@@ -49,11 +65,16 @@ def find_manifest(repository: Repository, digest: Digest) -> StoredManifest | No
     return StoredManifest(digest, row[0], bytes(row[1])) if row else None
 
 
-def is_manifest_held(digest: Digest) -> bool:
-    """Whether some repository contains this manifest."""
-    return models.Manifest.objects.filter(digest=str(digest)).exists()
+@question
+def find_held_manifest(digest: Digest) -> StoredManifest | None:
+    """The manifest, if any repository contains it: no word on who may have it."""
+    row = (
+        models.Manifest.objects.filter(digest=str(digest)).values_list("media_type", "body").first()
+    )
+    return StoredManifest(digest, row[0], bytes(row[1])) if row else None
 
 
+@question
 def find_tag(repository: Repository, tag: Tag) -> KnownTag | None:
     """What the tag pointed to when upstream was last asked."""
     row = (
@@ -71,6 +92,7 @@ def find_tag(repository: Repository, tag: Tag) -> KnownTag | None:
     return KnownTag(StoredManifest(Digest.parse(digest), media_type, bytes(body)), checked_at)
 
 
+@note()
 def record_manifest(repository: Repository, manifest: Manifest, now: datetime) -> None:
     """Upstream gave this manifest in this repository."""
     references = {
@@ -98,6 +120,7 @@ def record_manifest(repository: Repository, manifest: Manifest, now: datetime) -
         _link_manifest(repository, row, now)
 
 
+@note()
 def link_manifest(repository: Repository, digest: Digest, now: datetime) -> None:
     """Upstream vouched that the repository contains a manifest that is held already."""
     with transaction.atomic():
@@ -106,10 +129,16 @@ def link_manifest(repository: Repository, digest: Digest, now: datetime) -> None
             _link_manifest(repository, row, now)
 
 
+@note()
 def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
-    """Upstream said that the tag points to a manifest, which is held; a move is noted."""
+    """Upstream said that the tag points to a manifest; a move is noted.
+
+    Nothing is, if the manifest is not held: then the database did not take it a moment ago.
+    """
+    target = models.Manifest.objects.filter(digest=str(digest)).first()
+    if target is None:
+        return
     with transaction.atomic():
-        target = models.Manifest.objects.get(digest=str(digest))
         row, is_new = models.Tag.objects.select_for_update().get_or_create(
             repository=_repository_row(repository, now),
             name=str(tag),
@@ -127,11 +156,13 @@ def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) 
         row.save(update_fields=["manifest", "checked_at"])
 
 
+@note(patience=_NO_HURRY)
 def confirm_tag(repository: Repository, tag: Tag, now: datetime) -> None:
     """Upstream said that the tag points to where it did."""
     _tag_rows(repository, tag).update(checked_at=now)
 
 
+@note()
 def drop_tag(repository: Repository, tag: Tag, now: datetime) -> None:
     """Upstream said that there is no such tag (any more)."""
     with transaction.atomic():
@@ -146,25 +177,67 @@ def drop_tag(repository: Repository, tag: Tag, now: datetime) -> None:
             row.delete()
 
 
-def is_blob_linked(repository: Repository, digest: Digest) -> bool:
-    """Whether upstream gave, or vouched for, the blob in this repository."""
-    return models.BlobLink.objects.filter(
-        digest=str(digest),
-        repository__upstream=repository.upstream,
-        repository__name=str(repository.name),
-    ).exists()
-
-
-def link_blob(repository: Repository, digest: Digest, now: datetime) -> None:
-    """Upstream gave, or vouched for, the blob in this repository."""
-    models.BlobLink.objects.bulk_create(
-        [
-            models.BlobLink(
-                repository=_repository_row(repository, now), digest=str(digest), proved_at=now
-            )
-        ],
-        ignore_conflicts=True,
+@question
+def find_blob_link(repository: Repository, digest: Digest) -> KnownLink | None:
+    """What is known of the blob in this repository; None if upstream never gave it there."""
+    size_held = models.Blob.objects.filter(digest=OuterRef("digest")).values("size")
+    row = (
+        models.BlobLink.objects.filter(
+            digest=str(digest),
+            repository__upstream=repository.upstream,
+            repository__name=str(repository.name),
+        )
+        .values_list(Subquery(size_held))
+        .first()
     )
+    return None if row is None else KnownLink(row[0])
+
+
+@note()
+def link_blob(
+    repository: Repository, digest: Digest, now: datetime, held: int | None = None
+) -> None:
+    """Upstream gave, or vouched for, the blob in this repository.
+
+    ``held`` is its size in bytes, if the store has it.
+    """
+    with transaction.atomic():
+        if held is not None:
+            _record_blob(digest, held, now)
+        models.BlobLink.objects.bulk_create(
+            [
+                models.BlobLink(
+                    repository=_repository_row(repository, now), digest=str(digest), proved_at=now
+                )
+            ],
+            ignore_conflicts=True,
+        )
+
+
+@note()
+def record_blob(digest: Digest, size: int, now: datetime) -> None:
+    """The store holds the blob, of ``size`` bytes."""
+    _record_blob(digest, size, now)
+
+
+@question
+def recorded_size(digest: Digest) -> int | None:
+    """The size in bytes of a blob that is known to be held here."""
+    rows = models.Blob.objects.filter(digest=str(digest))
+    return rows.values_list("size", flat=True).first()
+
+
+@question
+def list_recorded(limit: int, last: str) -> list[tuple[Digest, int]]:
+    """Up to ``limit`` blobs known to be held, in order, after ``last``; sizes in bytes."""
+    rows = models.Blob.objects.filter(digest__gt=last).order_by("digest")
+    return [(Digest.parse(text), size) for text, size in rows.values_list("digest", "size")[:limit]]
+
+
+@note()
+def forget_blob(digest: Digest) -> None:
+    """The store does not hold the blob any more. Which repositories contain it stays known."""
+    models.Blob.objects.filter(digest=str(digest)).delete()
 
 
 def record_fill(digest: Digest, size: int, repository: Repository | None, now: datetime) -> None:
@@ -173,15 +246,15 @@ def record_fill(digest: Digest, size: int, repository: Repository | None, now: d
     For a filler's own thread: it closes the thread's database connection, which nobody else will.
     """
     try:
-        models.Blob.objects.bulk_create(
-            [models.Blob(digest=str(digest), size=size, stored_at=now)], ignore_conflicts=True
-        )
-        if repository is not None:
-            link_blob(repository, digest, now)
+        if repository is None:
+            record_blob(digest, size, now)
+        else:
+            link_blob(repository, digest, now, held=size)
     finally:
         connections.close_all()
 
 
+@question
 def promised_size(repository: Repository, digest: Digest) -> int | None:
     """The size in bytes that a manifest of this repository gives for a blob."""
     return (
@@ -196,16 +269,16 @@ def promised_size(repository: Repository, digest: Digest) -> int | None:
     )
 
 
-def list_tags(repository: Repository, limit: int, last: str) -> list[str]:
-    """Up to ``limit`` tags that were pulled from the repository, in order, after ``last``."""
+@question
+def list_tags(repository: Repository) -> list[str]:
+    """The tags that were pulled from the repository, in no order."""
     rows = models.Tag.objects.filter(
-        repository__upstream=repository.upstream,
-        repository__name=str(repository.name),
-        name__gt=last,
+        repository__upstream=repository.upstream, repository__name=str(repository.name)
     )
-    return list(rows.order_by("name").values_list("name", flat=True)[:limit])
+    return list(rows.values_list("name", flat=True))
 
 
+@question
 def is_repository_known(repository: Repository) -> bool:
     """Whether anything was ever given by this repository."""
     return models.Repository.objects.filter(
@@ -213,6 +286,7 @@ def is_repository_known(repository: Repository) -> bool:
     ).exists()
 
 
+@question
 def list_repositories(upstream: str, limit: int, last: str) -> list[str]:
     """Up to ``limit`` names with a manifest here, in order, after ``last``."""
     rows = models.Repository.objects.filter(
@@ -221,6 +295,7 @@ def list_repositories(upstream: str, limit: int, last: str) -> list[str]:
     return list(rows.order_by("name").values_list("name", flat=True).distinct()[:limit])
 
 
+@question
 def list_referrers(repository: Repository, subject: Digest, limit: int) -> list[StoredManifest]:
     """The held manifests of the repository that have ``subject`` as their subject."""
     rows = (
@@ -252,6 +327,16 @@ def _repository_row(repository: Repository, now: datetime) -> models.Repository:
         upstream=repository.upstream, name=str(repository.name), defaults={"first_seen_at": now}
     )
     return row
+
+
+def _record_blob(digest: Digest, size: int, now: datetime) -> None:
+    # The newest fill knows best: with a wrong size in its row, a blob would be refused for ever.
+    models.Blob.objects.bulk_create(
+        [models.Blob(digest=str(digest), size=size, stored_at=now)],
+        update_conflicts=True,
+        unique_fields=["digest"],
+        update_fields=["size", "stored_at"],
+    )
 
 
 def _link_manifest(repository: Repository, row: models.Manifest, now: datetime) -> None:

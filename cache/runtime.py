@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,16 @@ from pathlib import Path
 from django.conf import settings
 
 from cache.config import Config
+from cache.negatives import Negatives
 from cache.streaming.coalescer import Coalescer
 from cache.streaming.flight import Flights
 from cache.streaming.store import FileStore, Store
+from cache.streaming.sweep import sweep_locks
 from cache.upstream.client import Endpoint, Upstream
+from cache.version import VERSION
+
+#: What the mirror calls itself at an upstream.
+USER_AGENT = f"mirrorsite/{VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,7 @@ class Runtime:
     coalescer: Coalescer
     flights: Flights
     upstream: Upstream
+    negatives: Negatives
     locks: Path
     now: Callable[[], datetime]
 
@@ -34,12 +42,14 @@ class Runtime:
 def build(config: Config) -> Runtime:
     """A runtime of its own; raises ``OSError`` if the store's folders cannot be made."""
     store = FileStore(config.storage.root)
-    locks = config.storage.root / "locks"
-    locks.mkdir(exist_ok=True, mode=0o700)
     endpoint = Endpoint(
         url=config.proxy.remoteurl,
         username=config.proxy.username or None,
         password=config.proxy.password or None,
+        connect_timeout=config.proxy.connect_timeout.total_seconds(),
+        first_byte_timeout=config.proxy.first_byte_timeout.total_seconds(),
+        stall_timeout=config.proxy.stall_timeout.total_seconds(),
+        user_agent=USER_AGENT,
     )
     return Runtime(
         config=config,
@@ -47,9 +57,29 @@ def build(config: Config) -> Runtime:
         coalescer=Coalescer(store),
         flights=Flights(),
         upstream=Upstream(endpoint),
-        locks=locks,
+        negatives=Negatives(config.proxy.negative_ttl.total_seconds()),
+        locks=_locks(config),
         now=lambda: datetime.now(UTC),
     )
+
+
+def sweep(config: Config) -> None:
+    """Remove what killed processes left in the store's folders and nobody can use; ``OSError``."""
+    store = FileStore(config.storage.root)
+    store.sweep(time.time())
+    sweep_locks(_locks(config))
+
+
+def drain(timeout: float) -> None:
+    """Give this process's fills ``timeout`` seconds to end."""
+    if _current is not None:
+        _current.coalescer.drain(timeout)
+
+
+def _locks(config: Config) -> Path:
+    locks = config.storage.root / "locks"
+    locks.mkdir(exist_ok=True, mode=0o700)
+    return locks
 
 
 _lock = threading.Lock()

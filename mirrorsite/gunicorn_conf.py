@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import logging.config
+import math
 import os
 import signal
 import ssl
 import sys
 from typing import TYPE_CHECKING
 
+from cache import runtime
 from cache.config import ConfigError, capacity, listener
 from mirrorsite import logging as mirror_logging
 from mirrorsite.gunicorn_log import Logger
@@ -49,7 +51,11 @@ preload_app = False
 
 # A worker's main thread beats while its other threads send for hours; this is for a dead one.
 timeout = 30
-graceful_timeout = 30
+# The parent's patience with workers that stop. They are told a shorter one (`post_fork`), so that
+# each comes to its own end before the parent kills it.
+_DRAIN = math.ceil(MIRROR.http.draintimeout.total_seconds())
+_PUT_AWAY = min(_DRAIN, 3)
+graceful_timeout = _DRAIN + _PUT_AWAY + 3
 # Longer than the minute after which many a proxy in front closes an idle connection itself.
 keepalive = 75
 
@@ -110,6 +116,19 @@ def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
 
+def post_fork(_arbiter: Arbiter, worker: Worker) -> None:
+    """Give the requests under way the time that the operator gives them."""
+    worker.cfg.set("graceful_timeout", _DRAIN)
+
+
+def post_worker_init(_worker: Worker) -> None:
+    """Begin what the mirror does by itself, also if nobody ever pulls: threads follow the fork."""
+    # Only now are the models there, which the parent never loads.
+    from cache import upkeep  # noqa: PLC0415
+
+    upkeep.start()
+
+
 def _let_stops_through() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
@@ -121,8 +140,11 @@ def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:
     """End a worker that has stopped serving, whatever its threads still do.
 
     Python would wait for each of them, and so for the slowest client. They have had
-    `graceful_timeout` to end if that was asked for; a part file they leave is continued later.
+    `http.draintimeout` to end if that was asked for. A fill whose bytes are all there may still put
+    them away; any other leaves a part file, which is continued later.
     """
     if worker.booted:
+        if not worker.hurried:
+            runtime.drain(_PUT_AWAY)
         logging.shutdown()
         os._exit(0)

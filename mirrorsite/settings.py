@@ -23,15 +23,39 @@ except ConfigError as error:
     sys.exit(2)
 
 
-# Of each worker process; seconds to wait for a connection when all are taken.
-POOL = {"min_size": 1, "max_size": 20, "timeout": 10}
+# Seconds that anything waits for the database: for another writer of SQLite, for a connection to
+# PostgreSQL or a lock in it. PostgreSQL has usually restarted sooner, and no client gives up yet.
+DATABASE_PATIENCE = 5
+
+# Of each worker process. A connection that cannot be made is given up soon too: the next request
+# tries anew, where the pool itself would wait longer after each failure.
+POOL = {
+    "min_size": 1,
+    "max_size": 20,
+    "timeout": DATABASE_PATIENCE,
+    "reconnect_timeout": DATABASE_PATIENCE,
+}
+
+# libpq's parameters; the address may say otherwise. A server that vanishes without a word is
+# noticed by the kernel, in milliseconds or by keep-alives.
+POSTGRESQL = {
+    "connect_timeout": DATABASE_PATIENCE,
+    "tcp_user_timeout": DATABASE_PATIENCE * 1000,
+    "keepalives_idle": DATABASE_PATIENCE,
+    "keepalives_interval": 1,
+    "keepalives_count": DATABASE_PATIENCE,
+    "options": f"-c lock_timeout={DATABASE_PATIENCE}s",
+}
 
 
 def _database(config: Config) -> dict[str, Any]:
-    """SQLite keeps a connection per thread; PostgreSQL is reached through a bounded pool."""
+    """SQLite keeps a connection per thread; PostgreSQL is reached through a bounded pool.
+
+    A question gives its connection back when it is answered, see `cache.database`.
+    """
     if config.database_url is not None:
         parsed: dict[str, Any] = {**dj_database_url.parse(config.database_url, conn_max_age=0)}
-        parsed["OPTIONS"] = {**parsed.get("OPTIONS", {}), "pool": POOL}
+        parsed["OPTIONS"] = {**POSTGRESQL, **parsed.get("OPTIONS", {}), "pool": POOL}
         return parsed
     return {
         "ENGINE": "django.db.backends.sqlite3",
@@ -41,7 +65,7 @@ def _database(config: Config) -> dict[str, Any]:
             # A deferred transaction that turns into a writer fails at once when another writer
             # came first; one that begins as a writer waits for its turn.
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
+            "timeout": DATABASE_PATIENCE,
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
                 "PRAGMA journal_size_limit=67108864"
@@ -56,6 +80,9 @@ SECRET_KEY = secret_key(MIRROR.storage.root, os.environ)
 # Clients name a mirror by whatever name or address reaches it, and `/v2/` builds no address from
 # the Host header: there is no list that an operator could usefully keep.
 ALLOWED_HOSTS = ["*"]
+
+# A request line is bounded already; its query may have as many fields as fit into it.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = None
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",

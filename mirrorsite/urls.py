@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.http import HttpResponse
 from django.urls import include, path
 
-from cache.api.base import base
+from cache.api.base import base_without_slash
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v2/", include("cache.api.urls")),
-    path("v2", base),  # what a client asks that strips the slash
+    path("v2", base_without_slash),  # what a client asks that strips the slash
 ]
 
 

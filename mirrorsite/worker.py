@@ -1,19 +1,27 @@
-"""gunicorn's threaded worker, speaking the registry protocol even where no request was read."""
+"""gunicorn's threaded worker, which answers in the registry protocol and outlasts bad clients.
+
+What is about clients that are slow or gone stands in :mod:`mirrorsite.connections`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import selectors
 import signal
 import socket
 import ssl
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
 
 from cache.oci.errors import RegistryError, quote
+from mirrorsite.connections import Connection, Watch
+from mirrorsite.settings import MIRROR
+from mirrorsite.stopping import StoppingWorker
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -65,12 +73,109 @@ def response(refused: RegistryError) -> bytes:
     return head.encode("ascii") + body
 
 
+# What the kernel says of a connection that the client has ended, or that cannot be kept up (tcp(7),
+# icmp(7)): no news for the operator.
+_CLIENT_GONE = frozenset(
+    {
+        errno.EPIPE,
+        errno.ECONNRESET,
+        errno.ECONNABORTED,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.ENETDOWN,
+    }
+)
+
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """ThreadWorker with the protocol's errors in place of HTML pages, and a quicker end."""
+class Worker(StoppingWorker):
+    """ThreadWorker with the protocol's errors in place of HTML pages, and a quicker end.
+
+    Its main thread never waits for a client, and its other threads never do for long.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._watch = Watch(MIRROR.http.idle_timeout)
+        self._accepts = True
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection in. It waits for its first request as it would for the next one."""
+        try:
+            sock, client = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self._cannot_accept(error)
+            return
+        self._accepts = True
+        self.nr_conns += 1
+        conn = Connection(self.cfg, sock, client, listener.getsockname())
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        readable = functools.partial(self.on_client_socket_readable, conn)
+        self.poller.register(sock, selectors.EVENT_READ, readable)
+
+    def _cannot_accept(self, error: OSError) -> None:
+        """Let those who are connected go on, whatever accept(2) says, and try again."""
+        if self._accepts:
+            self.log.error("no connection can be accepted: %s", error.strerror)
+        self._accepts = False
+        # Until a file is closed, the listener stays ready and the loop would spin.
+        time.sleep(0.05)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """What the main loop does at each turn: close what has waited too long."""
+        super().murder_keepalived(force)
+        for conn, late in self._watch.drop():
+            limit = self._watch.limit
+            self.log.info("dropped the client %s: in %g s %s", conn, limit, late.value)
+
+    def handle(self, conn: Connection) -> bool:
+        """Answer one request, in a thread; whether the connection may carry another one."""
+        kept = self._answer(conn)
+        if not kept:
+            # Here, and not in the main thread, which would wait for the client to close, too.
+            conn.close(graceful=True)
+        return kept
+
+    def _answer(self, conn: Connection) -> bool:
+        req = None
+        self._watch.request(conn)
+        try:
+            conn.sock.setblocking(True)
+            conn.init()
+            req = next(conn.parser)
+            self._watch.answer(conn)
+            return self._keepalive_after(conn, self.handle_request(req, conn))
+        except (errors.NoMoreData, StopIteration, ssl.SSLEOFError):
+            pass
+        except OSError as error:
+            if isinstance(error, ssl.SSLError):
+                self.handle_error(req, conn.sock, conn.client, error)
+            elif error.errno not in _CLIENT_GONE:
+                # An answer that has begun: there is nothing to be said to the client any more.
+                self.log.error("an answer broke off", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the parser's refusals, and our defects
+            self.handle_error(req, conn.sock, conn.client, error)
+        finally:
+            self._watch.end(conn)
+        return False
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        """Whether the next request can be found, behind a body that nobody has read.
+
+        If not, nothing is said of it: a proxy would take a second answer for another request's.
+        """
+        try:
+            return bool(super()._keepalive_after(conn, keepalive))
+        except errors.ParseException:
+            return False
 
     def handle_error(
         self,

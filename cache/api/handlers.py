@@ -11,18 +11,23 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 
+from cache.api.parsing import accepted_namespace
 from cache.oci.errors import RegistryError, quote
 
 log = logging.getLogger(__name__)
 
 _ENVELOPE = "application/json"
 
+#: Seconds after which a client may try again when the database is locked or restarts.
+_DATABASE_RETURNS = "5"
+
 #: What Django and ninja refuse by themselves, before or beside our views.
-_CODES_BY_STATUS = {400: "UNSUPPORTED", 404: "UNSUPPORTED", 405: "UNSUPPORTED"}
+_REFUSED_STATUSES = (400, 404, 405, 413)
 
 
 def register(api: NinjaAPI) -> None:
     """Have ``api`` answer each error of its views in the protocol's terms."""
+    # ninja has handlers of its own for some kinds: the nearest in a class's ancestry counts.
     for kind in (RegistryError, DatabaseError, OSError, Exception):
         api.add_exception_handler(kind, _answer)
 
@@ -30,9 +35,14 @@ def register(api: NinjaAPI) -> None:
 def unmatched(request: HttpRequest) -> HttpResponse:
     """Any other path below `/v2/`."""
     if request.method not in ("GET", "HEAD"):
-        return error_response(_writes_refused(request))
+        return refuse_write(request)
     message = f"{quote(request.path)} is not an endpoint of the pull API"
     return error_response(RegistryError("UNSUPPORTED", message, status=404))
+
+
+def refuse_write(request: HttpRequest) -> HttpResponse:
+    """Any method but those that read."""
+    return error_response(_writes_refused(request))
 
 
 def error_response(error: RegistryError) -> HttpResponse:
@@ -53,35 +63,54 @@ def protocol_answers(
     operators = settings.MIRROR.http.headers
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        response = get_response(request)
         if request.path_info != "/v2" and not request.path_info.startswith("/v2/"):
-            return response
+            return get_response(request)
+        # Whatever charset a client declares for a body that no request here has.
+        request.encoding = "utf-8"
+        response = get_response(request)
         if response.status_code >= 400 and response.headers.get("Content-Type") != _ENVELOPE:
             response = error_response(_foreign_refusal(request, response.status_code))
-        if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
-            response.headers["Content-Length"] = str(len(response.content))
+        if isinstance(response, HttpResponse):
+            _head_like_get(request, response)
         for name, value in common.items():
             response.headers[name] = value
         for name, values in operators.items():
             response.headers[name] = ", ".join(values)
-        namespace = request.GET.get("ns")
-        if namespace and response.status_code < 400:
+        namespace = accepted_namespace(request)
+        if namespace is not None and response.status_code < 400:
             response.headers["OCI-Namespace"] = namespace
         return response
 
     return answer
 
 
+def _head_like_get(request: HttpRequest, response: HttpResponse) -> None:
+    """Announce the length of what there is, and send a HEAD no body (RFC 9110 section 9.3.2)."""
+    if response.status_code == 304:
+        del response.headers["Content-Type"]
+        return
+    is_head = request.method == "HEAD"
+    if "Content-Length" not in response.headers and (response.content or not is_head):
+        response.headers["Content-Length"] = str(len(response.content))
+    if is_head:
+        response.content = b""
+
+
 def _foreign_refusal(request: HttpRequest, status: int) -> RegistryError:
     if status == 405:
         return _writes_refused(request)
-    code = _CODES_BY_STATUS.get(status, "UNKNOWN")
+    code = "UNSUPPORTED" if status in _REFUSED_STATUSES else "UNKNOWN"
     return RegistryError(code, "the request is not understood", status=status)
 
 
 def _writes_refused(request: HttpRequest) -> RegistryError:
     message = f"{quote(request.method or '')} is not allowed: this is a mirror, it can be read only"
     return RegistryError("UNSUPPORTED", message, status=405, headers={"Allow": "GET, HEAD"})
+
+
+def _database_failed() -> RegistryError:
+    message = "the mirror's database does not answer"
+    return RegistryError("UNAVAILABLE", message, headers={"Retry-After": _DATABASE_RETURNS})
 
 
 def _answer(request: HttpRequest, error: object) -> HttpResponse:
@@ -91,7 +120,7 @@ def _answer(request: HttpRequest, error: object) -> HttpResponse:
         return error_response(error)
     if isinstance(error, DatabaseError):
         log.error("The database failed at %s: %s", where, error)
-        return error_response(RegistryError("UNAVAILABLE", "the mirror's database does not answer"))
+        return error_response(_database_failed())
     if isinstance(error, OSError):
         log.error("The store failed at %s: %s", where, error)
         return error_response(RegistryError("UNAVAILABLE", "the mirror's store does not answer"))

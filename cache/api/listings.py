@@ -7,7 +7,7 @@ from ninja import Router
 
 from cache import pull, runtime
 from cache.api.parsing import parse_page, parse_repository
-from cache.api.responses import names_response
+from cache.api.responses import names_response, outcome_headers
 from cache.oci.digest import Digest
 from cache.oci.media_types import OCI_INDEX
 
@@ -35,7 +35,7 @@ def referrers(request: HttpRequest, name: str, digest: str) -> HttpResponse:
     repository = parse_repository(request, name)
     wanted = request.GET.get("artifactType") or None
     found = pull.list_referrers(repository, Digest.parse(digest), wanted)
-    headers = {"X-Cache": str(found.outcome)}
+    headers = outcome_headers(found.outcome)
     if wanted is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
     return HttpResponse(found.body, content_type=OCI_INDEX, headers=headers)

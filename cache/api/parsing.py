@@ -18,17 +18,26 @@ _LONGEST_NUMBER = 9
 _LONGEST_LAST = 255
 
 
-def parse_repository(request: HttpRequest, name: str) -> Repository:
-    """The repository in the path, at the upstream that the client means.
+def accepted_namespace(request: HttpRequest) -> str | None:
+    """The registry that the client names in the query `ns`, if this mirror serves it.
 
-    containerd names the registry that it wants in the query `ns`. A daemon's mirror stands for
-    Docker Hub whatever upstream it has, so `docker.io` is always accepted. Raises
-    :class:`RegistryError` NAME_INVALID or NAME_UNKNOWN.
+    A daemon's mirror stands for Docker Hub whatever upstream it has, so `docker.io` always does.
     """
     config = runtime.current().config
     wanted = request.GET.get("ns")
     own_names = (HUB, config.upstream_name, urlsplit(config.proxy.remoteurl).netloc)
-    if wanted and wanted not in own_names:
+    return wanted if wanted in own_names else None
+
+
+def parse_repository(request: HttpRequest, name: str) -> Repository:
+    """The repository in the path, at the upstream that the client means.
+
+    containerd names the registry that it wants in the query `ns`. Raises :class:`RegistryError`
+    NAME_INVALID or NAME_UNKNOWN.
+    """
+    config = runtime.current().config
+    wanted = request.GET.get("ns")
+    if wanted and accepted_namespace(request) is None:
         raise RegistryError(
             "NAME_UNKNOWN",
             f"no upstream is configured for the registry {quote(wanted)}: "

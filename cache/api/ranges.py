@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from cache.oci.errors import RegistryError
 
-_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*", re.IGNORECASE)
+_RANGE = re.compile(
+    r"bytes=[ \t]*([0-9]{0,19})[ \t]*-[ \t]*([0-9]{0,19})[ \t]*", re.IGNORECASE | re.ASCII
+)
+
+#: No range of two such numbers is longer, and blanks without end would cost the pattern dearly.
+_LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,10 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
     A header that is not understood, or asks for several ranges, is ignored, as section 14.2
     allows. Raises :class:`RegistryError` RANGE_INVALID (416) for a range with no byte in it.
     """
-    match = _RANGE.fullmatch(header) if header else None
-    if match is None:
+    match = _RANGE.fullmatch(header) if header and len(header) <= _LONGEST else None
+    if match is None or match.groups() == ("", ""):
         return None
     first, last = match.groups()
-    if not first and not last:
-        return None
     if not first:
         start, stop = max(0, size - int(last)), size
     else:

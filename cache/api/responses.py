@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from typing import BinaryIO
 from urllib.parse import urlencode
@@ -29,7 +30,6 @@ def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpRespo
     manifest = answer.manifest
     headers = _content_headers(manifest.digest, answer.outcome)
     if answer.outcome is Outcome.STALE:
-        headers["Warning"] = '110 - "Response is Stale"'
         headers["Age"] = str(answer.age or 0)
     if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
         return HttpResponse(status=304, headers=headers)
@@ -66,15 +66,14 @@ def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBa
         blob.file.seek(wanted.start if wanted else 0)
         return _StoreFile(blob.file, status, headers)
     start, stop = (wanted.start, wanted.stop) if wanted else (0, None)
-    stream = _Breakable(read_arriving(blob, start, stop))
+    length = int(headers["Content-Length"]) if "Content-Length" in headers else None
+    stream = _Breakable(read_arriving(blob, start, stop), length)
     return StreamingHttpResponse(stream, _BLOB_TYPE, status, headers=headers)
 
 
 def names_response(request: HttpRequest, body: dict[str, object], page: Page) -> HttpResponse:
     """A page of names; the Link header (RFC 8288) leads to the next one."""
-    headers = {"X-Cache": str(page.outcome)}
-    if page.outcome is Outcome.STALE:
-        headers["Warning"] = '110 - "Response is Stale"'
+    headers = outcome_headers(page.outcome)
     if page.more and page.names:
         query = {key: request.GET[key] for key in ("n", "ns") if key in request.GET}
         target = f"{request.path}?{urlencode(query | {'last': page.names[-1]})}"
@@ -84,8 +83,14 @@ def names_response(request: HttpRequest, body: dict[str, object], page: Page) ->
 
 def _content_headers(digest: Digest, outcome: Outcome | None) -> dict[str, str]:
     headers = {"Docker-Content-Digest": str(digest), "ETag": f'"{digest}"'}
-    if outcome is not None:
-        headers["X-Cache"] = str(outcome)
+    return headers | (outcome_headers(outcome) if outcome is not None else {})
+
+
+def outcome_headers(outcome: Outcome) -> dict[str, str]:
+    """How the answer came about; RFC 9111 section 5.5 for one that may be out of date."""
+    headers = {"X-Cache": str(outcome)}
+    if outcome is Outcome.STALE:
+        headers["Warning"] = '110 - "Response is Stale"'
     return headers
 
 
@@ -107,9 +112,22 @@ class _StoreFile(FileResponse):
 
     def __init__(self, file: BinaryIO, status: int, headers: dict[str, str]) -> None:
         super().__init__(file, content_type=_BLOB_TYPE, status=status, headers=headers)
+        self._file = file
+        self._stop = file.tell() + int(headers["Content-Length"])
 
     def set_headers(self, filelike: object) -> None:
         """All headers are known already; Django's guesses from the file's name are not wanted."""
+
+    def close(self) -> None:
+        """The server is done, or the client gone; raises ``OSError`` if the file was cut meanwhile.
+
+        sendfile says nothing of bytes that were not there, and the client would take the next
+        answer on the connection for them: the error ends the connection.
+        """
+        is_cut = not self.closed and os.fstat(self._file.fileno()).st_size < self._stop
+        super().close()
+        if is_cut:
+            raise OSError(errno.EIO, "the blob's file was cut while it was sent")
 
 
 class _Breakable:
@@ -119,14 +137,20 @@ class _Breakable:
     the server takes for a client's end: it closes the socket and writes no traceback.
     """
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, length: int | None) -> None:
         self._body = body
+        self._length = length
 
     def __iter__(self) -> Iterator[bytes]:
+        sent = 0
         try:
-            yield from self._body
+            for chunk in self._body:
+                sent += len(chunk)
+                yield chunk
         except RegistryError as error:
             raise ConnectionResetError(errno.ECONNRESET, error.message) from error
+        if self._length not in (None, sent):
+            raise ConnectionResetError(errno.ECONNRESET, "the body is not as long as announced")
 
     def close(self) -> None:
         """The client is done, or gone."""

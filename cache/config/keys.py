@@ -71,6 +71,7 @@ SCHEMA: Final = Section(
                     }
                 ),
                 "delete": Section({"enabled": TEXT}),
+                "scrub": Section({"interval": TEXT, "rate": TEXT}),
                 "azure": ONLY_FILES,
                 "gcs": ONLY_FILES,
                 "inmemory": ONLY_FILES,
@@ -91,7 +92,9 @@ SCHEMA: Final = Section(
         "http": Section(
             {
                 "addr": TEXT,
+                "draintimeout": TEXT,
                 "headers": MapOf(ListOf(TEXT)),
+                "idle_timeout": TEXT,
                 "tls": Section(
                     {
                         "certificate": TEXT,
@@ -107,7 +110,6 @@ SCHEMA: Final = Section(
                     }
                 ),
                 "debug": Ignored("there is no debug listener"),
-                "draintimeout": Ignored("at a stop, requests have 30 seconds to end"),
                 "h2c": Ignored("the mirror speaks HTTP/1.1"),
                 "host": Ignored("no answer of the mirror names its own address"),
                 "http2": Ignored("the mirror speaks HTTP/1.1"),
@@ -131,6 +133,11 @@ SCHEMA: Final = Section(
                 "password": TEXT,
                 "ttl": TEXT,
                 "freshness": TEXT,
+                "on_deleted": TEXT,
+                "negative_ttl": TEXT,
+                "connect_timeout": TEXT,
+                "first_byte_timeout": TEXT,
+                "stall_timeout": TEXT,
                 "exec": Ignored("set proxy.username and proxy.password"),
                 "remotenamespace": Ignored("repositories have the names that upstream gives them"),
             }

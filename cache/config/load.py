@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ from cache.config.shape import (
     Http,
     Log,
     Proxy,
+    Scrub,
     Storage,
     Tls,
 )
@@ -51,12 +53,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
                 "storage.filesystem.rootdirectory", values.folder, DEFAULT_ROOT.absolute()
             ),
             delete_enabled=answers.take("storage.delete.enabled", values.boolean, default=False),
+            scrub=Scrub(
+                interval=answers.take("storage.scrub.interval", values.duration, Scrub().interval),
+                rate=answers.take("storage.scrub.rate", values.rate, Scrub().rate),
+            ),
         ),
         log=_log(answers),
         http=Http(
             addr=answers.take("http.addr", values.address, Address("", 5000)),
             tls=_tls(answers),
+            draintimeout=answers.take("http.draintimeout", values.grace, Http().draintimeout),
             headers=_headers(answers),
+            idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
         ),
         proxy=_proxy(answers),
         database_url=_database_url(answers, environ),
@@ -187,7 +195,16 @@ def _proxy(answers: Answers) -> Proxy:
         password=password,
         ttl=answers.take("proxy.ttl", values.lifetime, Proxy().ttl),
         freshness=answers.take("proxy.freshness", values.duration, Proxy().freshness),
+        on_deleted=answers.take("proxy.on_deleted", values.on_deleted, Proxy().on_deleted),
+        negative_ttl=answers.take("proxy.negative_ttl", values.duration, Proxy().negative_ttl),
+        connect_timeout=_patience(answers, "connect_timeout", Proxy().connect_timeout),
+        first_byte_timeout=_patience(answers, "first_byte_timeout", Proxy().first_byte_timeout),
+        stall_timeout=_patience(answers, "stall_timeout", Proxy().stall_timeout),
     )
+
+
+def _patience(answers: Answers, key: str, default: timedelta) -> timedelta:
+    return answers.take(f"proxy.{key}", values.patience, default)
 
 
 def _remoteurl(answers: Answers) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warn", "error"]
 Formatter = Literal["text", "json"]
+OnDeleted = Literal["keep", "drop"]
 
 HUB_URL = "https://registry-1.docker.io"
 HUB_HOSTS = frozenset({"registry-1.docker.io", "docker.io", "index.docker.io"})
@@ -34,11 +35,20 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Scrub:
+    """The whole store is read again once per `interval` (0: never), at `rate` bytes per second."""
+
+    interval: timedelta = timedelta(hours=168)
+    rate: int = 20 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """Where the mirror keeps everything: an absolute folder, which need not exist yet."""
 
     root: Path
     delete_enabled: bool = False
+    scrub: Scrub = Scrub()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +74,18 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """The listener; `headers` are added to every answer, each with all of its values."""
+    """The listener; `headers` are added to every answer, each with all of its values.
+
+    A client that takes no byte of an answer for `idle_timeout` (above 0) is dropped, and so is
+    one whose request's head takes longer than that to arrive. At a stop, the requests under way
+    have `draintimeout` to end.
+    """
 
     addr: Address = Address("", 5000)
     tls: Tls | None = None
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=_nothing)
+    idle_timeout: timedelta = timedelta(seconds=60)
+    draintimeout: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,9 @@ class Proxy:
 
     `remoteurl` is scheme and host without a trailing slash. `ttl` is how long content is kept
     after its last pull (None: for ever); `freshness` how long a tag's answer is trusted.
+    `on_deleted` is what becomes of a tag that upstream no longer has; `negative_ttl` how long a
+    404 of upstream is believed. The timeouts end the wait for a connection, for an answer's first
+    byte, and for the next piece of its body.
     """
 
     remoteurl: str = HUB_URL
@@ -84,6 +104,11 @@ class Proxy:
     password: str = field(default="", repr=False)
     ttl: timedelta | None = DEFAULT_TTL
     freshness: timedelta = timedelta(0)
+    on_deleted: OnDeleted = "drop"
+    negative_ttl: timedelta = timedelta(seconds=10)
+    connect_timeout: timedelta = timedelta(seconds=10)
+    first_byte_timeout: timedelta = timedelta(seconds=20)
+    stall_timeout: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)

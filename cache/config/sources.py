@@ -20,6 +20,7 @@ T = TypeVar("T")
 Path = tuple[str, ...]
 
 PREFIX = "REGISTRY_"
+MOST_WORDS_OF_A_KEY = 3
 HIDDEN = "a value that is not shown"
 _SECRET_WORDS = ("password", "secret")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -155,8 +156,8 @@ def _step(
     answers: Answers, path: Path, key: Key, words: list[str]
 ) -> tuple[Path, Key, list[str]] | None:
     word = words[0].lower()
-    if isinstance(key, Section) and word in key.keys:
-        return (*path, word), key.keys[word], words[1:]
+    if isinstance(key, Section):
+        return _section_step(path, key, words)
     if isinstance(key, ListOf) and word.isascii() and word.isdigit():
         return (*path, str(int(word[:4]))), key.item, words[1:]
     if isinstance(key, MapOf):
@@ -167,6 +168,17 @@ def _step(
             if other[len(path)].lower() == name:
                 name = other[len(path)]
         return (*path, name), key.item, rest
+    return None
+
+
+def _section_step(
+    path: Path, section: Section, words: list[str]
+) -> tuple[Path, Key, list[str]] | None:
+    # The separator of the levels may also stand within a name, as in `http.idle_timeout`.
+    for count in range(1, min(len(words), MOST_WORDS_OF_A_KEY) + 1):
+        word = "_".join(words[:count]).lower()
+        if word in section.keys:
+            return (*path, word), section.keys[word], words[count:]
     return None
 
 

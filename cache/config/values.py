@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
-from cache.config.shape import Address, Formatter, Level
+from cache.config.shape import Address, Formatter, Level, OnDeleted
 
 if TYPE_CHECKING:
     from cache.config.document import Scalar
 
 LONGEST_TEXT = 4096
 LONGEST_DURATION_TEXT = 100
+LONGEST_SIZE_TEXT = 30
 HIGHEST_PORT = 65535
+SHORTEST_PATIENCE = timedelta(milliseconds=1)
+LONGEST_PATIENCE = timedelta(hours=24)
 
 _DURATION = re.compile(r"(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
@@ -31,6 +34,13 @@ _NANOSECONDS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|[KMGT]B|[KMGT]iB)", re.ASCII)
+_BYTES = {"": 1} | {
+    prefix + binary: base**power
+    for power, prefix in enumerate("KMGT", start=1)
+    for binary, base in (("", 1000), ("i", 1024))
+}
+LOWEST_RATE = 64 * 1024
 # Go keeps a duration as nanoseconds in 64 bits: no longer one can be meant.
 _LONGEST_DURATION = 2**63 - 1
 
@@ -115,6 +125,15 @@ def formatter(value: Scalar) -> Formatter:
     raise Refused("text or json")
 
 
+def on_deleted(value: Scalar) -> OnDeleted:
+    """What becomes of a tag that upstream no longer has."""
+    if value.text == "keep":
+        return "keep"
+    if value.text == "drop":
+        return "drop"
+    raise Refused("keep or drop")
+
+
 def duration(value: Scalar) -> timedelta:
     """As Go's time.ParseDuration, not negative: `168h`, `1h30m`, `1.5s`, `0`."""
     written = value.text.removeprefix("+")
@@ -131,6 +150,38 @@ def duration(value: Scalar) -> timedelta:
     if nanoseconds > _LONGEST_DURATION:
         raise Refused("a duration of at most 2562047h")
     return timedelta(microseconds=int(nanoseconds // 1000))
+
+
+def patience(value: Scalar) -> timedelta:
+    """A duration after which a wait is given up: never 0, and never as good as none."""
+    waited = duration(value)
+    if not SHORTEST_PATIENCE <= waited <= LONGEST_PATIENCE:
+        raise Refused("a duration from 1ms to 24h")
+    return waited
+
+
+def grace(value: Scalar) -> timedelta:
+    """A duration that something is given to end by itself; 0 is none."""
+    given = duration(value)
+    if given > LONGEST_PATIENCE:
+        raise Refused("a duration from 0 to 24h")
+    return given
+
+
+def size(value: Scalar) -> int:
+    """A number of bytes with its unit, decimal or binary: `20MiB`, `1.5GiB`, `500KB`, `0B`."""
+    match = _SIZE.fullmatch(value.text)
+    if match is None or len(value.text) > LONGEST_SIZE_TEXT:
+        raise Refused("a size with its unit, such as 20MiB, 1GiB or 500KB")
+    return int(Fraction(match[1]) * _BYTES[match[2].removesuffix("B")])
+
+
+def rate(value: Scalar) -> int:
+    """Bytes per second, as a size."""
+    found = size(value)
+    if found < LOWEST_RATE:
+        raise Refused("at least 64KiB, in a second")
+    return found
 
 
 def lifetime(value: Scalar) -> timedelta | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from cache import catalog, runtime
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
+from cache.pull.asking import asking
 from cache.pull.refusals import (
+    DENIED,
+    NOT_FOUND,
     RATE_LIMITED,
     TIMED_OUT,
     from_source,
@@ -20,10 +25,19 @@ from cache.pull.refusals import (
     retry_after_of,
 )
 from cache.streaming.fill import Fill
-from cache.streaming.filler import Order
+from cache.streaming.order import Order
 from cache.streaming.reader import Reader
-from cache.streaming.source import RANGE_REJECTED, SourceFailed, SourceStream
+from cache.streaming.source import (
+    BAD_ANSWER,
+    CORRUPT,
+    RANGE_REJECTED,
+    STORE_FAILED,
+    SourceFailed,
+    SourceStream,
+)
 from cache.upstream import errors
+
+log = logging.getLogger(__name__)
 
 UNKNOWN = "BLOB_UNKNOWN"
 
@@ -62,16 +76,20 @@ def open_blob(repository: Repository, digest: Digest) -> Iterator[Held | Arrivin
     served in a repository only if upstream has given them, or vouches for them, there.
     """
     mirror = runtime.current()
-    linked = catalog.is_blob_linked(repository, digest)
-    file = mirror.store.open(digest)
+    link = catalog.find_blob_link(repository, digest)
+    file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
     if file is None:
-        with _join(repository, digest, linked=linked) as arriving:
+        with _join(repository, digest, linked=link is not None) as arriving:
             yield arriving
         return
     try:
-        if not linked:
-            _prove(repository, digest)
-        yield Held(digest, os.fstat(file.fileno()).st_size, file)
+        size = os.fstat(file.fileno()).st_size
+        if link is None:
+            _prove(repository, digest, held=size)
+        elif link.size is None:
+            # The filler was killed, or the database was gone, just after the commit.
+            catalog.record_blob(digest, size, mirror.now())
+        yield Held(digest, size, file)
     except BaseException:
         file.close()
         raise
@@ -83,9 +101,10 @@ def stat_blob(repository: Repository, digest: Digest) -> int | None:
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
     mirror = runtime.current()
-    if catalog.is_blob_linked(repository, digest):
+    link = catalog.find_blob_link(repository, digest)
+    if link is not None:
         held = mirror.store.stat(digest)
-        if held is not None:
+        if held is not None and link.size in (None, held):
             return held
     promised = catalog.promised_size(repository, digest)
     return promised if promised is not None else _prove(repository, digest)
@@ -121,36 +140,90 @@ def read_arriving(blob: Arriving, start: int, stop: int | None) -> Body:
         blob.fill.wait_readable(start, _FIRST_BYTE)
     except SourceFailed as failure:
         raise from_source(failure, UNKNOWN) from failure
-    return Body(Reader(blob.fill, start, stop))
+    return Body(Reader(blob.fill, start, stop, blob.size))
+
+
+def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:
+    """The held blob, open at its start, if it has the size that was recorded for it (bytes).
+
+    One of another size was damaged behind our back: it goes to quarantine, and is fetched again.
+    """
+    store = runtime.current().store
+    file = store.open(digest)
+    if file is None or recorded is None:
+        return file
+    found = os.fstat(file.fileno()).st_size
+    if found == recorded:
+        return file
+    with file:
+        if store.quarantine(digest, file):
+            message = "The blob %s has %d bytes in the store and had %d: it is in quarantine"
+            log.error(message, digest, found, recorded)
+    return None
 
 
 @contextmanager
 def _join(repository: Repository, digest: Digest, *, linked: bool) -> Iterator[Arriving]:
-    mirror = runtime.current()
-    order = Order(
-        digest=digest,
-        source=_UpstreamSource(repository, digest),
-        size=catalog.promised_size(repository, digest),
-        on_commit=lambda size, origin: _record(repository, digest, size, origin),
-    )
-    with mirror.coalescer.join(order) as fill:
+    """The fill that brings the blob, once upstream is known to have it in this repository."""
+    order = _order(repository, digest)
+    with ExitStack() as joined:
         try:
-            if not fill.wait_answered(_LONGEST_WAIT):
-                raise SourceFailed(TIMED_OUT, "upstream did not answer in time")
+            fill = joined.enter_context(_answered_fill(order))
         except SourceFailed as failure:
             raise from_source(failure, UNKNOWN) from failure
-        if not linked and fill.origin != str(repository):
+        if not linked and fill.origin != order.origin:
             _prove(repository, digest)
         yield Arriving(digest, fill.size if fill.size is not None else order.size, fill)
 
 
-def _prove(repository: Repository, digest: Digest) -> int | None:
-    """Have upstream vouch that the repository contains the blob; returns its size if told."""
+@contextmanager
+def _answered_fill(order: Order) -> Iterator[Fill]:
+    """A fill whose source has the blob; raises :class:`SourceFailed`.
+
+    A fill that failed for what another repository may not have, just as we came, says nothing
+    about ours: then there is a fill of our own.
+    """
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while True:
+        with runtime.current().coalescer.join(order) as fill:
+            try:
+                if not fill.wait_answered(max(0.0, deadline - time.monotonic())):
+                    raise SourceFailed(TIMED_OUT, "upstream did not answer in time")
+            except SourceFailed as failure:
+                if failure.origin in (None, order.origin) or time.monotonic() >= deadline:
+                    raise
+                continue
+            yield fill
+            return
+
+
+def _order(repository: Repository, digest: Digest) -> Order:
+    return Order(
+        digest=digest,
+        source=_UpstreamSource(repository, digest),
+        size=catalog.promised_size(repository, digest),
+        on_commit=lambda size, origin: _record(repository, digest, size, origin),
+        on_failure=lambda kind, message: _report(repository, digest, kind, message),
+    )
+
+
+def _report(repository: Repository, digest: Digest, kind: str, message: str) -> None:
+    """Tell the operator of what upstream or the store did wrong; its refusals are no news."""
+    if kind in (CORRUPT, BAD_ANSWER, STORE_FAILED):
+        log.error("The blob %s of %s was not kept: %s", digest, repository, message)
+
+
+def _prove(repository: Repository, digest: Digest, held: int | None = None) -> int | None:
+    """Have upstream vouch that the repository contains the blob; returns its size if told.
+
+    ``held`` is the size in bytes of a blob that is here already.
+    """
     mirror = runtime.current()
 
     def ask() -> int | None:
-        size = mirror.upstream.head_blob(repository.name, digest)
-        catalog.link_blob(repository, digest, mirror.now())
+        with asking("blob", repository, digest):
+            size = mirror.upstream.head_blob(repository.name, digest)
+        catalog.link_blob(repository, digest, mirror.now(), held)
         return size
 
     try:
@@ -179,14 +252,22 @@ class _UpstreamSource:
     def open(self, offset: int) -> Iterator[SourceStream]:
         upstream = runtime.current().upstream
         try:
-            with upstream.open_blob(self.repository.name, self.digest, offset) as stream:
+            with (
+                asking("blob", self.repository, self.digest),
+                upstream.open_blob(self.repository.name, self.digest, offset) as stream,
+            ):
                 yield stream
         except errors.UpstreamError as error:
-            raise _as_source_failure(error) from error
+            raise _as_source_failure(error, self.origin) from error
 
 
-def _as_source_failure(error: errors.UpstreamError) -> SourceFailed:
+def _as_source_failure(error: errors.UpstreamError, origin: str) -> SourceFailed:
     kind = RANGE_REJECTED if isinstance(error, errors.RangeRejected) else kind_of(error)
-    # A quota that is spent now will be spent in a second: asking again makes it worse.
-    retryable = error.retryable and kind != RATE_LIMITED
-    return SourceFailed(kind, str(error), retryable=retryable, retry_after=retry_after_of(error))
+    return SourceFailed(
+        kind,
+        str(error),
+        # A quota that is spent now will be spent in a second: asking again makes it worse.
+        retryable=error.retryable and kind != RATE_LIMITED,
+        retry_after=retry_after_of(error),
+        origin=origin if kind in (NOT_FOUND, DENIED) else None,
+    )

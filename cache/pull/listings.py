@@ -47,26 +47,24 @@ def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
     """The repository's tags after ``last``, at most ``limit``; raises :class:`RegistryError`.
 
     Upstream's list is always asked for, since only upstream knows it; without upstream, the tags
-    that were pulled through here are listed.
+    that were pulled through here are listed. The order is that of the characters' codes.
     """
     mirror = runtime.current()
-    bound = min(limit if limit is not None else LONGEST_PAGE, LONGEST_PAGE)
-    if bound == 0:
-        return Page((), more=False, outcome=Outcome.HIT)
     try:
-        page = mirror.upstream.list_tags(repository.name, limit, last or None)
+        everything = mirror.flights.share(
+            ("tags", repository), lambda: sorted(mirror.upstream.list_tags(repository.name))
+        )
+        outcome = Outcome.REVALIDATED
     except (errors.NotFound, errors.Denied, errors.RateLimited) as error:
         raise from_upstream(error, "NAME_UNKNOWN") from error
     except errors.UpstreamError as error:
-        names = catalog.list_tags(repository, bound + 1, last)
-        if not names and not catalog.is_repository_known(repository):
+        everything = sorted(catalog.list_tags(repository))
+        if not everything and not catalog.is_repository_known(repository):
             raise from_upstream(error, "NAME_UNKNOWN") from error
-        return Page(tuple(names[:bound]), len(names) > bound, Outcome.STALE)
-    # An upstream without paging gives everything; asked for the rest, it gives everything again.
-    names = sorted(tag for tag in page.tags if not last or tag > last)
-    if limit is None:
-        return Page(tuple(names), page.more, Outcome.REVALIDATED)
-    return Page(tuple(names[:limit]), page.more or len(names) > limit, Outcome.REVALIDATED)
+        outcome = Outcome.STALE
+    following = [tag for tag in everything if tag > last]
+    names = following if limit is None else following[:limit]
+    return Page(tuple(names), len(following) > len(names), outcome)
 
 
 def list_repositories(upstream: str, limit: int | None, last: str) -> Page:

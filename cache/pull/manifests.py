@@ -14,6 +14,7 @@ from cache.oci.manifest import BadManifest, Manifest, child_for, read_manifest
 from cache.oci.media_types import accepts, is_index
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
+from cache.pull.asking import asking
 from cache.pull.outcome import Outcome
 from cache.pull.refusals import from_upstream
 from cache.streaming.flight import exclusive
@@ -82,7 +83,8 @@ def _by_digest(repository: Repository, digest: Digest) -> ManifestAnswer:
     if held is not None:
         return ManifestAnswer(held, Outcome.HIT)
     try:
-        return ManifestAnswer(*_obtain(repository, digest))
+        with asking("manifest", repository, digest):
+            return ManifestAnswer(*_obtain(repository, digest))
     except errors.UpstreamError as error:
         raise from_upstream(error, UNKNOWN) from error
 
@@ -96,19 +98,25 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
         if judged is freshness.Freshness.FRESH:
             return ManifestAnswer(known.manifest, Outcome.HIT)
     try:
-        return mirror.flights.share(
-            ("tag", repository, tag), lambda: _ask_upstream(repository, tag, known)
-        )
-    except (errors.NotFound, errors.Denied) as error:
-        if known is not None and isinstance(error, errors.NotFound):
-            catalog.drop_tag(repository, tag, mirror.now())
-        raise from_upstream(error, UNKNOWN) from error
+        with asking("manifest", repository, tag):
+            return mirror.flights.share(
+                ("tag", repository, tag), lambda: _ask_upstream(repository, tag, known)
+            )
     except errors.UpstreamError as error:
-        if known is None:
+        if known is None or not _may_be_served_stale(error):
+            if known is not None and isinstance(error, errors.NotFound):
+                catalog.drop_tag(repository, tag, mirror.now())
             raise from_upstream(error, UNKNOWN) from error
         log.warning("%s:%s is served stale: %s", repository, tag, error)
         age = freshness.age(known.checked_at, mirror.now())
         return ManifestAnswer(known.manifest, Outcome.STALE, age)
+
+
+def _may_be_served_stale(error: errors.UpstreamError) -> bool:
+    """Upstream's trouble may be passed over, its no never; on a 404 the operator decides."""
+    if isinstance(error, errors.NotFound):
+        return runtime.current().config.proxy.on_deleted == "keep"
+    return not isinstance(error, errors.Denied)
 
 
 def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> ManifestAnswer:
@@ -121,13 +129,27 @@ def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> M
     elif known is not None and head.digest == known.manifest.digest:
         manifest, outcome = known.manifest, Outcome.REVALIDATED
     else:
-        manifest, outcome = _obtain(repository, head.digest)
+        manifest, outcome = _obtain_target(repository, tag, head.digest)
     now = mirror.now()
     if known is None or known.manifest.digest != manifest.digest:
         catalog.record_tag(repository, tag, manifest.digest, now)
-    elif mirror.config.proxy.freshness or now - known.checked_at >= _CONFIRM_STEP:
+    elif mirror.config.proxy.freshness or not (
+        # A check in the future was noted by a clock that has been set back since.
+        timedelta(0) <= now - known.checked_at < _CONFIRM_STEP
+    ):
         catalog.confirm_tag(repository, tag, now)
     return ManifestAnswer(manifest, outcome)
+
+
+def _obtain_target(
+    repository: Repository, tag: Tag, digest: Digest
+) -> tuple[StoredManifest, Outcome]:
+    """What upstream says a tag points to. If it has no such manifest, the tag is still there."""
+    try:
+        return _obtain(repository, digest)
+    except errors.NotFound as error:
+        message = f"Upstream says that {repository}:{tag} is {digest}, and that it has no such."
+        raise errors.BadAnswer(message) from error
 
 
 def _obtain(repository: Repository, digest: Digest) -> tuple[StoredManifest, Outcome]:
@@ -148,13 +170,16 @@ def _obtain_alone(repository: Repository, digest: Digest) -> tuple[StoredManifes
         held = catalog.find_manifest(repository, digest)
         if held is not None:
             return held, Outcome.HIT
-        if catalog.is_manifest_held(digest):
-            mirror.upstream.head_manifest(repository.name, digest)
+        held = catalog.find_held_manifest(digest)
+        if held is not None and _is_vouched_for(repository, digest):
             catalog.link_manifest(repository, digest, mirror.now())
-            held = catalog.find_manifest(repository, digest)
-            if held is not None:
-                return held, Outcome.REVALIDATED
+            return held, Outcome.REVALIDATED
         return _as_stored(_fetch(repository, digest, digest)), Outcome.MISS
+
+
+def _is_vouched_for(repository: Repository, digest: Digest) -> bool:
+    """Whether upstream says that the repository has the manifest; one without HEAD says nothing."""
+    return runtime.current().upstream.head_manifest(repository.name, digest).digest == digest
 
 
 def _fetch(repository: Repository, reference: Tag | Digest, digest: Digest | None) -> Manifest:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from cache.oci.digest import Digest
 from cache.streaming import filler
 from cache.streaming.fill import Fill
-from cache.streaming.filler import Order
+from cache.streaming.order import Order
+from cache.streaming.source import STORE_FAILED, SourceFailed
 from cache.streaming.store import Store
 
 
@@ -28,7 +29,8 @@ class Coalescer:
         """The running fill of ``order``'s digest, started if there is none.
 
         It goes on after the block, whoever leaves it; take a
-        :class:`~cache.streaming.reader.Reader` inside the block to read on after it.
+        :class:`~cache.streaming.reader.Reader` inside the block to read on after it. Raises
+        :class:`SourceFailed` if no fill can be started.
         """
         fill = self._enter(order)
         try:
@@ -50,7 +52,7 @@ class Coalescer:
             fill = self._fills.get(order.digest)
             if fill is None:
                 fill = self._start(order)
-            fill.enter()
+            fill.enter(order)
             return fill
 
     def _start(self, order: Order) -> Fill:
@@ -59,7 +61,10 @@ class Coalescer:
         thread = threading.Thread(
             target=self._run, args=(order, fill), name=f"fill-{order.digest.hex[:12]}", daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise SourceFailed(STORE_FAILED, "the mirror has no thread left for a fill") from error
         self._fills[order.digest] = fill
         self._threads[order.digest] = thread
         return fill

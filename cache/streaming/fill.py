@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cache.oci.digest import Digest
+from cache.streaming.comparison import Comparison
+from cache.streaming.order import Order
 from cache.streaming.source import CHANGED, SourceFailed
 
 #: Bytes at the end of what has arrived that no reader gets before the digest is verified. A blob
@@ -28,15 +30,17 @@ WAKE_STEP = 0.02
 #: A reader looks by itself after this many seconds, for the bytes that came after the last wake.
 LOOK_AGAIN = 0.5
 
-_COMPARE_STEP = 1024 * 1024
-
 
 @dataclass(slots=True)
 class Cursor:
-    """Where a reader stands: it was given the bytes from ``start`` to ``position``."""
+    """Where a reader stands: it was given the bytes from ``start`` to ``position``.
+
+    ``total`` is the blob's size in bytes that the reader's client was told, if any.
+    """
 
     start: int
     position: int
+    total: int | None
     generation: int
 
 
@@ -48,16 +52,14 @@ class Fill:
         self.size: int | None = None
         self.origin: str | None = None
         self._changed = threading.Condition()
-        self._fd: int | None = None
+        self._orders: list[Order] = []
+        self._fds: list[int] = []
         self._arrived = 0
         self._verified = False
         self._failure: SourceFailed | None = None
         self._woken_at = 0.0
         self._generation = 0
-        self._old_fd: int | None = None
-        self._compared = 0
-        self._diverged_at: int | None = None
-        self._retired: list[int] = []
+        self._comparison: Comparison | None = None
         self._users = 0
 
     # -- the filler's side ---------------------------------------------------------------------
@@ -69,20 +71,20 @@ class Fill:
         in all that they were given; otherwise they end short.
         """
         with self._changed:
-            if self._fd is None or os.path.sameopenfile(fd, self._fd):
-                self._adopt_same(fd)
+            if self._fds and os.path.sameopenfile(fd, self._fds[-1]):
+                os.close(fd)
             else:
-                self._close_comparison()
-                self._old_fd, self._fd = self._fd, fd
-                self._generation += 1
-                self._compared = 0
-                self._diverged_at = None
-                self._arrived = 0
+                if self._fds:
+                    self._comparison = Comparison(self._fds[-1], fd)
+                    self._generation += 1
+                    self._arrived = 0
+                self._fds.append(fd)
         self.advance(arrived)
 
     def advance(self, arrived: int) -> None:
         """Bytes up to ``arrived`` stand in the file."""
-        self._compare(arrived)
+        if self._comparison is not None:
+            self._comparison.advance(arrived)
         now = time.monotonic()
         with self._changed:
             self._arrived = arrived
@@ -90,10 +92,10 @@ class Fill:
                 self._woken_at = now
                 self._changed.notify_all()
 
-    def answered(self, size: int | None, origin: str | None) -> None:
+    def answered(self, size: int | None, origin: str) -> None:
         """The source has the blob: its ``size`` in bytes if told, asked for by ``origin``."""
         with self._changed:
-            self.size = size if size is not None else self.size
+            self.size = size
             self.origin = origin
             self._changed.notify_all()
 
@@ -104,18 +106,32 @@ class Fill:
             self._verified = True
             self._changed.notify_all()
 
-    def fail(self, failure: SourceFailed) -> None:
-        """It will not come; a blob that was already verified stays readable."""
+    def fail(self, failure: SourceFailed, tried: set[str]) -> Order | None:
+        """End without the blob; or answer an order that may fare better.
+
+        That is one of another origin than those ``tried``, if the failure is its origin's own. A
+        blob that was already verified stays readable.
+        """
         with self._changed:
+            if failure.origin is not None and not self._verified:
+                for order in self._orders:
+                    if order.origin not in tried:
+                        return order
             self._failure = failure
             self._changed.notify_all()
+            return None
 
     # -- the readers' side ---------------------------------------------------------------------
 
-    def enter(self) -> None:
-        """One more user; the files stay open until each has left."""
+    def enter(self, order: Order | None = None) -> None:
+        """One more user; the files stay open until each has left.
+
+        ``order`` is its own way to the blob, in case that of the others turns out to be none.
+        """
         with self._changed:
             self._users += 1
+            if order is not None and order.origin not in (known.origin for known in self._orders):
+                self._orders.append(order)
 
     def leave(self) -> None:
         """One user less; the last one closes the files."""
@@ -123,16 +139,14 @@ class Fill:
             self._users -= 1
             if self._users:
                 return
-            for fd in (self._fd, self._old_fd, *self._retired):
-                if fd is not None:
-                    os.close(fd)
-            self._fd = self._old_fd = None
-            self._retired = []
+            for fd in self._fds:
+                os.close(fd)
+            self._fds = []
 
-    def cursor(self, start: int) -> Cursor:
-        """A new reader's place."""
+    def cursor(self, start: int, total: int | None) -> Cursor:
+        """A new reader's place; its client was told that the blob has ``total`` bytes, if any."""
         with self._changed:
-            return Cursor(start, start, self._generation)
+            return Cursor(start, start, total, self._generation)
 
     def wait_answered(self, timeout: float) -> bool:
         """Wait until the source is known to have the blob (``size`` is then set, if it told).
@@ -151,20 +165,20 @@ class Fill:
     def read(self, cursor: Cursor, length: int) -> bytes:
         """The next bytes for a reader, at most ``length``; waits for them and moves the cursor.
 
-        Empty at the blob's end. Raises :class:`SourceFailed` when the fill failed, or when a new
-        transfer turns out to differ from what this reader was given of the one before.
+        Empty at the blob's end. Raises :class:`SourceFailed` when the fill failed, or when the
+        blob turns out to be another one than this reader was told, or given, the beginning of.
         """
         with self._changed:
-            while not (self._verified or self._visible() > cursor.position):
+            while not (self._verified or self._visible(cursor.total) > cursor.position):
                 if self._failure is not None:
                     raise self._failure
+                self._check_promise(cursor)
                 self._changed.wait(LOOK_AGAIN)
+            self._check_promise(cursor)
             self._follow_generation(cursor)
-            fd = self._fd
-            length = min(length, self._visible() - cursor.position)
-        if fd is None or length <= 0:
-            return b""
-        data = os.pread(fd, length, cursor.position)
+            fd = self._fds[-1]
+            length = min(length, self._visible(cursor.total) - cursor.position)
+        data = os.pread(fd, length, cursor.position) if length > 0 else b""
         cursor.position += len(data)
         return data
 
@@ -180,9 +194,21 @@ class Fill:
                 self._changed.wait(min(remaining, LOOK_AGAIN))
             return True
 
-    def _visible(self) -> int:
-        """How many bytes a reader may have had by now."""
-        return self._arrived if self._verified else self._arrived - HOLDBACK
+    def _visible(self, total: int | None = None) -> int:
+        """How many bytes a reader may have had by now that was promised ``total`` of them."""
+        if self._verified:
+            return self._arrived
+        return (self._arrived if total is None else min(self._arrived, total)) - HOLDBACK
+
+    def _check_promise(self, cursor: Cursor) -> None:
+        """End a reader whose client was told another size than upstream tells now.
+
+        Its body would be complete to the client, and wrong.
+        """
+        told_another = None not in (self.size, cursor.total) and self.size != cursor.total
+        beyond_the_end = self._verified and cursor.position > self._arrived
+        if told_another or beyond_the_end:
+            raise SourceFailed(CHANGED, "the blob has another size than upstream said at first")
 
     def _follow_generation(self, cursor: Cursor) -> None:
         """Let a reader go on in a newer file, if what it was given is the same there."""
@@ -190,34 +216,7 @@ class Fill:
             return
         if cursor.position > cursor.start:
             skipped_one = cursor.generation < self._generation - 1
-            differs = self._diverged_at is not None and self._diverged_at < cursor.position
-            if skipped_one or differs:
+            diverged_at = self._comparison.diverged_at if self._comparison else None
+            if skipped_one or (diverged_at is not None and diverged_at < cursor.position):
                 raise SourceFailed(CHANGED, "the transfer began anew with other bytes")
         cursor.generation = self._generation
-
-    def _compare(self, arrived: int) -> None:
-        """Look for the first byte in which a new transfer differs from the one before it."""
-        while self._old_fd is not None and self._fd is not None and self._compared < arrived:
-            step = min(_COMPARE_STEP, arrived - self._compared)
-            before = os.pread(self._old_fd, step, self._compared)
-            after = os.pread(self._fd, len(before), self._compared)
-            if before != after or len(before) < step:
-                with self._changed:
-                    if before != after:
-                        same = len(os.path.commonprefix([before, after]))  # noqa: RUF071 - any sequences
-                        self._diverged_at = self._compared + same
-                    self._close_comparison()
-                return
-            self._compared += step
-
-    def _adopt_same(self, fd: int) -> None:
-        """Take over ``fd`` if there is none yet; a second one on the same file is not needed."""
-        if self._fd is None:
-            self._fd = fd
-        else:
-            os.close(fd)
-
-    def _close_comparison(self) -> None:
-        if self._old_fd is not None:
-            self._retired.append(self._old_fd)
-        self._old_fd = None

@@ -10,18 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from cache.oci.digest import Digest
 from cache.streaming.fill import Fill
+from cache.streaming.order import Order
 from cache.streaming.part import Failure, Part, PartInfo
 from cache.streaming.source import (
+    BAD_ANSWER,
     CORRUPT,
+    INTERRUPTED,
     RANGE_REJECTED,
     STORE_FAILED,
-    RetryPolicy,
-    Source,
     SourceFailed,
     SourceStream,
 )
@@ -43,48 +44,54 @@ class _Restart(Exception):
     """What is in the part cannot be the beginning of this blob: begin from nothing."""
 
 
-DEFAULT_POLICY = RetryPolicy()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to fetch, from where, and whom to tell.
-
-    ``size`` is the size in bytes that a manifest promised, if known; ``on_commit`` is called in
-    the filler's thread with the size and the proved origin, after the blob became visible.
-    """
-
-    digest: Digest
-    source: Source
-    size: int | None
-    on_commit: Callable[[int, str | None], None]
-    policy: RetryPolicy = DEFAULT_POLICY
-
-
-def run(order: Order, store: Store, fill: Fill) -> None:
+def run(first: Order, store: Store, fill: Fill) -> None:
     """Bring the blob, by fetching or by following; the outcome is in ``fill``. Never raises."""
-    started = time.time()
-    try:
-        while not _finish_if_held(order, store, fill):
-            part = store.begin(order.digest)
-            if part is None:
-                _follow(order.digest, store, fill)
-                continue
-            failure = part.info().failure
-            if failure is not None and failure.at >= started:
-                # The filler whom we followed has just given up: asking again would double it.
-                part.close()
-                raise failure.as_error()
-            _Filling(order, store, fill, part).run()
+    tried: set[str] = set()
+    order: Order | None = first
+    while order is not None:
+        failure = _try(order, store, fill)
+        if failure is None:
             return
+        tried.add(order.origin)
+        following = fill.fail(failure, tried)
+        if following is None:
+            order.on_failure(failure.kind, failure.message)
+        order = following
+
+
+def _try(order: Order, store: Store, fill: Fill) -> SourceFailed | None:
+    """One order's way to the blob, and why it led nowhere."""
+    try:
+        _bring(order, store, fill)
     except SourceFailed as failure:
-        fill.fail(failure)
+        return failure
     except OSError as error:
         log.error("The store failed while %s was on its way: %s", order.digest, error)
-        fill.fail(SourceFailed(STORE_FAILED, f"the store failed: {error.strerror}"))
+        return SourceFailed(STORE_FAILED, f"the store failed: {error.strerror}")
     except Exception as error:
         log.exception("A fill of %s broke", order.digest)
-        fill.fail(SourceFailed(STORE_FAILED, f"the fill broke: {type(error).__name__}"))
+        return SourceFailed(STORE_FAILED, f"the fill broke: {type(error).__name__}")
+    return None
+
+
+def _bring(order: Order, store: Store, fill: Fill) -> None:
+    # Not a matter of clocks, which jump: what was there before us is no news.
+    old_failure = store.info(order.digest).failure
+    while not _finish_if_held(order, store, fill):
+        part = store.begin(order.digest)
+        if part is None:
+            _follow(order.digest, store, fill)
+            continue
+        filling = _Filling(order, store, fill, part)
+        try:
+            failure = part.info().failure
+            if failure not in (None, old_failure) and failure.origin in (None, order.origin):
+                # The filler whom we followed has just given up: asking again would double it.
+                raise failure.as_error()
+            filling.run()
+        finally:
+            filling.close()
+        return
 
 
 def _finish_if_held(order: Order, store: Store, fill: Fill) -> bool:
@@ -125,46 +132,47 @@ def _show_growth(digest: Digest, store: Store, fill: Fill, fd: int) -> None:
 
 
 class _Filling:
-    """One filler at work on a locked part."""
+    """One filler at work on a locked part. Close it: that drops the lock."""
 
     def __init__(self, order: Order, store: Store, fill: Fill, part: Part) -> None:
         self.order = order
         self.store = store
         self.fill = fill
         self.part = part
-        known = part.info()
-        self.info = PartInfo(known.size if known.size is not None else order.size, known.origin)
+        self.info = PartInfo()
         self.hasher = order.digest.hasher()
-        self.open_parts = [part]
         self.may_restart = True
-        fill.switch(os.dup(part.fd), part.size)
 
     def run(self) -> None:
-        """Fetch, verify, commit; raises what ended it. The lock is dropped in every case."""
+        """Fetch, verify, commit; raises what ended it."""
+        self.info = replace(self.part.info(), failure=None)
+        self.fill.switch(os.dup(self.part.fd), self.part.size)
         try:
             self._fetch_verified()
-            # Readers need not wait for the disk: what they get is verified.
-            self.fill.succeed()
-            self.store.commit(self.order.digest, self.part)
-            self.order.on_commit(self.part.size, self.info.origin)
         except SourceFailed as failure:
             self._give_up(failure)
             raise
-        finally:
-            for part in self.open_parts:
-                part.close()
+        # Readers need not wait for the disk: what they get is verified.
+        self.fill.succeed()
+        self.store.commit(self.order.digest, self.part)
+        self.order.on_commit(self.part.size, self.info.origin)
+
+    def close(self) -> None:
+        """Let others have the part."""
+        self.part.close()
 
     def _fetch_verified(self) -> None:
         while True:
             try:
                 self._rehash()
-                if not self._is_whole():
+                # An earlier filler may have died between its last byte and the commit.
+                if not self._is_right():
                     self._fetch()
-                if self.hasher.hexdigest() == self.order.digest.hex:
+                if self._is_right():
                     return
                 log.warning(
                     "%s: the bytes from upstream for %s have another digest",
-                    self.order.source.origin,
+                    self.order.origin,
                     self.order.digest,
                 )
             except _Restart:
@@ -173,15 +181,17 @@ class _Filling:
                 raise SourceFailed(CORRUPT, "upstream gave bytes that do not match the digest")
             self._start_over()
 
+    def _is_right(self) -> bool:
+        return bool(self.hasher.hexdigest() == self.order.digest.hex)
+
     def _start_over(self) -> None:
         self.may_restart = False
         self._renew_part()
-        self.info = replace(self.info, size=self.order.size)
         self.hasher = self.order.digest.hasher()
 
     def _renew_part(self) -> None:
-        self.part = self.part.renew()
-        self.open_parts.append(self.part)
+        old, self.part = self.part, self.part.renew()
+        old.close()
         self.fill.switch(os.dup(self.part.fd), 0)
 
     def _rehash(self) -> None:
@@ -192,14 +202,11 @@ class _Filling:
             self.hasher.update(data)
             position += len(data)
 
-    def _is_whole(self) -> bool:
-        """Whether nothing is missing: an earlier filler died between its last byte and commit."""
-        return self.part.size > 0 and self.part.size == self.info.size
-
     def _fetch(self) -> None:
         """Ask upstream until all is there."""
         failures = 0
-        for _ in range(self.order.policy.total_tries):
+        policy = self.order.policy
+        for _ in range(policy.total_tries):
             before = self.part.size
             try:
                 with self.order.source.open(before) as stream:
@@ -209,30 +216,37 @@ class _Filling:
                 if failure.kind == RANGE_REJECTED and before:
                     raise _Restart from failure
                 failures = failures + 1 if self.part.size == before else 1
-                policy = self.order.policy
                 tries = policy.tries if self.part.size else policy.first_tries
                 if not failure.retryable or failures >= tries:
                     raise
                 log.info("%s: asking again, %s", self.order.digest, failure.message)
                 time.sleep(policy.pause(failures))
-        raise SourceFailed("interrupted", "upstream cut the transfer too many times")
+        raise SourceFailed(INTERRUPTED, "upstream cut the transfer too many times")
 
     def _take(self, stream: SourceStream) -> None:
         """Write one answer's bytes behind what is there already."""
-        size = stream.size if stream.size is not None else self.order.size
-        if size is not None and (size < self.part.size or size > LARGEST_BLOB):
+        size = stream.size
+        if size is not None and size < self.part.size:
             raise _Restart
-        self.info = PartInfo(size, self.order.source.origin)
+        self.info = PartInfo(size, self.order.origin)
         self.part.describe(self.info)
-        self.fill.answered(size, self.order.source.origin)
+        self.fill.answered(size, self.order.origin)
         for chunk in self._beyond_known(stream):
-            if self.part.size + len(chunk) > (size if size is not None else LARGEST_BLOB):
-                raise SourceFailed("bad-answer", "upstream sent more bytes than it announced")
+            self._check_bounds(self.part.size + len(chunk), size)
             self.part.write(chunk)
             self.hasher.update(chunk)
             self.fill.advance(self.part.size)
-        if size is not None and self.part.size < size:
-            raise SourceFailed("interrupted", "upstream ended the transfer early", retryable=True)
+        expected = size if size is not None else self.order.size
+        if expected is not None and self.part.size < expected:
+            raise SourceFailed(INTERRUPTED, "upstream ended the transfer early", retryable=True)
+
+    def _check_bounds(self, reached: int, size: int | None) -> None:
+        """No answer is endless: it is bounded by what it, or else a manifest, announced."""
+        if reached > (size if size is not None else LARGEST_BLOB):
+            raise SourceFailed(BAD_ANSWER, "upstream sent more bytes than it announced")
+        if size is None and self.order.size is not None and reached > self.order.size:
+            message = "upstream sent more bytes than the manifest says"
+            raise SourceFailed(BAD_ANSWER, message, origin=self.order.origin)
 
     def _beyond_known(self, stream: SourceStream) -> Iterator[bytes]:
         """The bytes that the part lacks; those it has are checked when upstream sends them."""
@@ -247,10 +261,12 @@ class _Filling:
 
     def _give_up(self, failure: SourceFailed) -> None:
         """Leave the part for the next try, and tell those who follow it why there is none now."""
-        if failure.kind == CORRUPT:
+        if failure.kind in (CORRUPT, BAD_ANSWER) and failure.origin is None:
             self._renew_part()
         elif self.part.size == 0:
             self.part.remove()
             return
-        noted = Failure(failure.kind, failure.message, failure.retry_after, time.time())
+        noted = Failure(
+            failure.kind, failure.message, failure.retry_after, failure.origin, time.time()
+        )
         self.part.describe(replace(self.info, failure=noted))

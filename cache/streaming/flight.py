@@ -53,6 +53,13 @@ def exclusive(folder: Path, key: str, timeout: float) -> Iterator[bool]:
     falls with its process.
     """
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock"
+    with exclusive_file(path, timeout) as is_held:
+        yield is_held
+
+
+@contextmanager
+def exclusive_file(path: Path, timeout: float) -> Iterator[bool]:
+    """Like :func:`exclusive`, with a lock file of the caller's, which goes with the lock."""
     fd = _lock(path, time.monotonic() + timeout)
     try:
         yield fd is not None

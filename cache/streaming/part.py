@@ -24,11 +24,14 @@ class Failure:
     kind: str
     message: str
     retry_after: int | None
+    origin: str | None
     at: float
 
     def as_error(self) -> SourceFailed:
         """The error to raise in a reader's process."""
-        return SourceFailed(self.kind, self.message, retry_after=self.retry_after)
+        return SourceFailed(
+            self.kind, self.message, retry_after=self.retry_after, origin=self.origin
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Part:
     def describe(self, info: PartInfo) -> None:
         """Publish what is known, whole or not at all."""
         target = info_path(self.path)
-        draft = target.with_suffix(".json.new")
+        _, draft = drafts_of(self.path)
         draft.write_text(json.dumps(asdict(info)), encoding="utf-8")
         draft.replace(target)
 
@@ -76,7 +79,7 @@ class Part:
 
         The new file is locked before it takes the path, so nobody else can become the filler.
         """
-        draft = self.path.with_suffix(".part.new")
+        draft, _ = drafts_of(self.path)
         draft.unlink(missing_ok=True)
         fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -132,6 +135,11 @@ def is_at(path: Path, fd: int) -> bool:
 def info_path(part: Path) -> Path:
     """Where the facts about a part file stand."""
     return part.with_suffix(".json")
+
+
+def drafts_of(part: Path) -> tuple[Path, Path]:
+    """Where a new part file and new facts are made, before they take their places."""
+    return part.with_suffix(".part.new"), part.with_suffix(".json.new")
 
 
 def read_info(part: Path) -> PartInfo:

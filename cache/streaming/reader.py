@@ -15,13 +15,16 @@ class Reader:
     """Iterates over the bytes from ``start`` up to ``stop`` (exclusive; None: the blob's end).
 
     The iteration raises :class:`~cache.streaming.source.SourceFailed` when the blob will not
-    come, which must end the client's stream short. Close it when done: it is a user of the fill.
+    come, which must end the client's stream short. ``total`` is the blob's size in bytes that the
+    client was told, if any. Close it when done: it is a user of the fill.
     """
 
-    def __init__(self, fill: Fill, start: int = 0, stop: int | None = None) -> None:
+    def __init__(
+        self, fill: Fill, start: int = 0, stop: int | None = None, total: int | None = None
+    ) -> None:
         self._fill = fill
         self._stop = stop
-        self._cursor = fill.cursor(start)
+        self._cursor = fill.cursor(start, total)
         self._closed = False
         fill.enter()
 

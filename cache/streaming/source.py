@@ -14,21 +14,31 @@ class SourceFailed(Exception):
 
     ``kind`` is a word of the caller's choice, carried through unchanged (also to readers in other
     processes, so it must be plain text); ``retryable`` says whether asking again may help;
-    ``retry_after`` is in seconds, when the source named a time.
+    ``retry_after`` is in seconds, when the source named a time. ``origin`` is set when the failure
+    is that origin's own, so that another one may well be given the bytes.
     """
 
     def __init__(
-        self, kind: str, message: str, *, retryable: bool = False, retry_after: int | None = None
+        self,
+        kind: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: int | None = None,
+        origin: str | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.retryable = retryable
         self.retry_after = retry_after
+        self.origin = origin
 
 
 #: Kinds that this room itself gives to a failure.
+BAD_ANSWER = "bad-answer"
 CORRUPT = "corrupt"
+INTERRUPTED = "interrupted"
 STORE_FAILED = "store-failed"
 RANGE_REJECTED = "range-rejected"
 CHANGED = "changed"

@@ -1,20 +1,34 @@
 """The store: blobs by digest, each visible only when whole and verified.
 
 :class:`Store` is all that the rest of the mirror may assume; :class:`FileStore` keeps the blobs
-as files, in the layout ``blobs/<algorithm>/<first two hex digits>/<hex>``, and fills as
-``parts/<algorithm>-<hex>.part``.
+as files, in the layout ``blobs/<algorithm>/<first two hex digits>/<hex>``, fills as
+``parts/<algorithm>-<hex>.part``, and what was found wrong as ``quarantine/<algorithm>-<hex>.<n>``.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from cache.oci.digest import Digest
-from cache.oci.errors import RegistryError
+from cache.streaming import layout
+from cache.streaming.layout import Stray
 from cache.streaming.part import Part, PartInfo, info_path, is_at, lock_part, read_info
+from cache.streaming.quarantine import Bounds, keep_within, move_aside
+from cache.streaming.sweep import sweep_parts
+
+log = logging.getLogger(__name__)
+
+#: Neither follow a link out of the store nor wait for a pipe's other end.
+_READ_PLAIN_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+#: What opening gives where no plain file stands: a symbolic link, a socket.
+_NO_PLAIN_FILE = frozenset({errno.ELOOP, errno.ENXIO})
 
 
 class Store(Protocol):
@@ -24,7 +38,10 @@ class Store(Protocol):
         """The size in bytes of a held blob, None if it is not held."""
 
     def open(self, digest: Digest) -> BinaryIO | None:
-        """A held blob, open at its start; the caller closes it. None if it is not held."""
+        """A held blob, open at its start; the caller closes it. None if it is not held.
+
+        What stands in a blob's place and is none at all is put in quarantine on the way.
+        """
 
     def begin(self, digest: Digest) -> Part | None:
         """Become the filler: the locked part, with what an earlier fill left in it.
@@ -47,34 +64,66 @@ class Store(Protocol):
     def delete(self, digest: Digest) -> bool:
         """Remove a blob; whether there was one."""
 
-    def blobs(self) -> Iterator[tuple[Digest, int]]:
-        """Every held blob with its size in bytes, in no order."""
+    def quarantine(self, digest: Digest, opened: BinaryIO | None = None) -> bool:
+        """Put a blob aside, so that it is no longer held; whether there was one.
+
+        With ``opened`` only if it is that very file still: another one may be right. The
+        quarantine is bounded, the oldest in it go first.
+        """
+
+    def blobs(self, after: Digest | None = None) -> Iterator[tuple[Digest, int]]:
+        """Every held blob with its size in bytes, in the order of the digests' text.
+
+        Only those after ``after``, if given. What comes and goes meanwhile may be left out.
+        """
+
+    def strays(self, before: float) -> Iterator[Stray]:
+        """What is in the store and belongs to nothing there.
+
+        Of fills that broke off, only what was not touched since ``before`` (seconds since the
+        epoch): what is younger saves the next fill its first bytes.
+        """
+
+    def clear(self, stray: Stray) -> bool:
+        """Put a stranger in quarantine, remove a leftover; whether it was there still."""
 
 
 class FileStore:
     """The store in a folder of the file system."""
 
-    def __init__(self, root: Path) -> None:
-        """Make the folders below ``root`` (readable by this user only); raises ``OSError``."""
+    def __init__(self, root: Path, bounds: Bounds | None = None) -> None:
+        """Make the folders below ``root`` (readable by this user only); raises ``OSError``.
+
+        ``bounds`` are the quarantine's.
+        """
         self.root = root
         self._blobs = root / "blobs"
         self._parts = root / "parts"
+        self._quarantine = root / "quarantine"
+        self._bounds = bounds or Bounds()
         for folder in (self._blobs, self._parts):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def stat(self, digest: Digest) -> int | None:
         """See :meth:`Store.stat`."""
-        try:
-            return self._blob_path(digest).stat().st_size
-        except FileNotFoundError:
-            return None
+        return layout.plain_size(self._blob_path(digest))
 
     def open(self, digest: Digest) -> BinaryIO | None:
         """See :meth:`Store.open`."""
         try:
-            return self._blob_path(digest).open("rb", buffering=0)
+            fd = os.open(self._blob_path(digest), _READ_PLAIN_FILE)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno not in _NO_PLAIN_FILE:
+                raise
+        else:
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return os.fdopen(fd, "rb", buffering=0)
+            os.close(fd)
+        if self.quarantine(digest):
+            log.error("What stood in the place of %s is no file: it is in quarantine", digest)
+        return None
 
     def begin(self, digest: Digest) -> Part | None:
         """See :meth:`Store.begin`."""
@@ -106,9 +155,10 @@ class FileStore:
         target = self._blob_path(digest)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.fdatasync(part.fd)
+        # While the lock is ours: after the rename, the facts may be those of a new fill.
+        info_path(part.path).unlink(missing_ok=True)
         part.path.replace(target)
         _sync_folder(target.parent)
-        info_path(part.path).unlink(missing_ok=True)
 
     def delete(self, digest: Digest) -> bool:
         """See :meth:`Store.delete`. A reader that has the blob open keeps it."""
@@ -118,21 +168,55 @@ class FileStore:
             return False
         return True
 
-    def blobs(self) -> Iterator[tuple[Digest, int]]:
+    def quarantine(self, digest: Digest, opened: BinaryIO | None = None) -> bool:
+        """See :meth:`Store.quarantine`. A reader that has the blob open keeps it."""
+        path = self._blob_path(digest)
+        if opened is not None and not is_at(path, opened.fileno()):
+            return False
+        aside = move_aside(path, self._quarantine, _flat(digest))
+        if aside is None:
+            return False
+        if opened is not None and not is_at(aside, opened.fileno()):
+            # Somebody else was quicker, and a new fill too: back with what it has brought.
+            aside.replace(path)
+            return False
+        keep_within(self._bounds, self._quarantine)
+        return True
+
+    def blobs(self, after: Digest | None = None) -> Iterator[tuple[Digest, int]]:
         """See :meth:`Store.blobs`. Files that are not named like blobs are passed over."""
-        for path in self._blobs.glob("*/??/*"):
-            try:
-                digest = Digest.parse(f"{path.parent.parent.name}:{path.name}")
-                size = path.stat().st_size
-            except (RegistryError, FileNotFoundError):
-                continue
-            yield digest, size
+        return layout.list_blobs(self._blobs, after)
+
+    def strays(self, before: float) -> Iterator[Stray]:
+        """See :meth:`Store.strays`."""
+        for path in layout.list_strangers(self._blobs):
+            yield Stray("stranger", str(path.relative_to(self.root)))
+        for path in layout.list_leftovers(self._parts, before):
+            yield Stray("leftover", str(path.relative_to(self.root)))
+
+    def clear(self, stray: Stray) -> bool:
+        """See :meth:`Store.clear`."""
+        path = self.root / stray.name
+        if stray.kind == "leftover":
+            return layout.remove_leftover(path)
+        moved = move_aside(path, self._quarantine, "stranger") is not None
+        keep_within(self._bounds, self._quarantine)
+        return moved
+
+    def sweep(self, now: float) -> int:
+        """Remove what fills left that cannot be continued, see :func:`sweep_parts`."""
+        return sweep_parts(self._parts, lambda digest: self.stat(digest) is not None, now)
 
     def _blob_path(self, digest: Digest) -> Path:
         return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
 
     def _part_path(self, digest: Digest) -> Path:
-        return self._parts / f"{digest.algorithm}-{digest.hex}.part"
+        return self._parts / f"{_flat(digest)}.part"
+
+
+def _flat(digest: Digest) -> str:
+    """The digest as one file name: a colon is none on every file system."""
+    return f"{digest.algorithm}-{digest.hex}"
 
 
 def _sync_folder(folder: Path) -> None:

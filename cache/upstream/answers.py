@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpx
+
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.oci.media_types import media_type_of
 from cache.oci.reference import Tag
+from cache.upstream.endpoint import origin_of, parse_http_url
 from cache.upstream.errors import BadAnswer, Interrupted, RangeRejected
 
 if TYPE_CHECKING:
@@ -42,14 +45,6 @@ class ManifestBody:
     body: bytes
     content_type: str | None
     digest: Digest | None
-
-
-@dataclass(frozen=True, slots=True)
-class TagPage:
-    """Some of a repository's tags, in upstream's order; `more` if there is a page after them."""
-
-    tags: tuple[str, ...]
-    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +150,7 @@ def _exactly(reply: Reply, count: int | None) -> Iterator[bytes]:
         raise Interrupted(f"{reply.host} sent less than it had announced.")
 
 
-def tag_page(reply: Reply, body: bytes) -> TagPage:
+def tag_names(reply: Reply, body: bytes) -> tuple[str, ...]:
     """Read a tag list (OCI Distribution, "Listing Tags"). Raises BadAnswer.
 
     Entries that are no tags are left out: nobody can ask for them.
@@ -166,8 +161,22 @@ def tag_page(reply: Reply, body: bytes) -> TagPage:
         listed = None
     if not isinstance(listed, list):
         raise BadAnswer(f"{reply.host} sent no tag list.")
-    tags = tuple(tag for tag in listed if isinstance(tag, str) and _is_tag(tag))
-    return TagPage(tags, more="next" in reply.response.links)
+    return tuple(tag for tag in listed if isinstance(tag, str) and _is_tag(tag))
+
+
+def next_page(reply: Reply, url: httpx.URL) -> httpx.URL | None:
+    """Where the Link header (RFC 8288) of the answer to `url` leads on. Raises BadAnswer."""
+    link = reply.response.links.get("next")
+    if link is None:
+        return None
+    try:
+        target = parse_http_url(str(url.join(link["url"])))
+    except (httpx.InvalidURL, ValueError):
+        target = None
+    # The next page is asked for with our credentials.
+    if target is None or origin_of(target) != origin_of(url):
+        raise BadAnswer(f"{reply.host} names a next page that is not its own.")
+    return target
 
 
 def _is_tag(text: str) -> bool:

@@ -16,15 +16,15 @@ from cache.upstream.answers import (
     ManifestBody,
     ManifestHead,
     ReferrersAnswer,
-    TagPage,
     blob_stream,
     content_length,
     content_type,
     manifest_digest,
+    next_page,
     parse_content_range,
     range_rejected,
     refuse_html,
-    tag_page,
+    tag_names,
 )
 from cache.upstream.authentication import Authenticator
 from cache.upstream.endpoint import Endpoint
@@ -51,11 +51,12 @@ __all__ = [
     "ManifestBody",
     "ManifestHead",
     "ReferrersAnswer",
-    "TagPage",
     "Upstream",
 ]
 
 LONGEST_LIST = 8 * 1024 * 1024
+TAGS_PER_PAGE = 1000
+MOST_TAG_PAGES = 200
 
 # Besides 404, what registries without an API, or without its HEAD, answer.
 _UNSUPPORTED = frozenset({405, 501})
@@ -148,14 +149,26 @@ class Upstream:
             refuse_html(reply, digest)
             yield blob_stream(reply, offset)
 
-    def list_tags(
-        self, name: RepositoryName, n: int | None = None, last: str | None = None
-    ) -> TagPage:
-        """One page: at most `n` tags after `last`, if upstream knows paging; else all."""
-        paging = {"n": None if n is None else str(n), "last": last}
-        with self._exchange("GET", self._url(f"{name}/tags/list", paging), name) as reply:
-            check_status(reply, f"tag list of {name}")
-            return tag_page(reply, reply.read(LONGEST_LIST))
+    def list_tags(self, name: RepositoryName) -> tuple[str, ...]:
+        """All tags, in upstream's order; upstream is followed from page to page.
+
+        TooLarge if the pages are too many or too long. Upstream's own paging cannot be passed on:
+        some have none, some order otherwise, some name their pages by words of their own.
+        """
+        url = self._url(f"{name}/tags/list", {"n": str(TAGS_PER_PAGE)})
+        tags: dict[str, None] = {}
+        left = LONGEST_LIST
+        for _ in range(MOST_TAG_PAGES):
+            with self._exchange("GET", url, name) as reply:
+                check_status(reply, f"tag list of {name}")
+                body = reply.read(left)
+                tags.update(dict.fromkeys(tag_names(reply, body)))
+                left -= len(body)
+                following = next_page(reply, url)
+            if following is None:
+                return tuple(tags)
+            url = following
+        raise TooLarge(f"{self.endpoint.host} lists tags on too many pages.")
 
     def list_referrers(
         self, name: RepositoryName, digest: Digest, artifact_type: str | None = None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from cache.oci.descriptor import BadManifest, JsonObject, parse_object
-from cache.upstream.answers import ReferrersAnswer, refuse_html
-from cache.upstream.endpoint import origin_of, parse_http_url
+from cache.upstream.answers import ReferrersAnswer, next_page, refuse_html
 from cache.upstream.errors import BadAnswer
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def read_page(reply: Reply, url: httpx.URL, limit: int) -> Page:
         raise BadAnswer(f"{reply.host} sent an index of referrers without a list.")
     applied = (reply.header("oci-filters-applied") or "").lower().split(",")
     filtered = "artifacttype" in {name.strip() for name in applied}
-    return Page(body, index, filtered, _following(reply, url))
+    return Page(body, index, filtered, next_page(reply, url))
 
 
 def join_pages(pages: Sequence[Page]) -> ReferrersAnswer:
@@ -54,17 +53,3 @@ def join_pages(pages: Sequence[Page]) -> ReferrersAnswer:
     return ReferrersAnswer(
         json.dumps({**pages[0].index, "manifests": manifests}).encode(), filtered
     )
-
-
-def _following(reply: Reply, url: httpx.URL) -> httpx.URL | None:
-    link = reply.response.links.get("next")
-    if link is None:
-        return None
-    try:
-        target = parse_http_url(str(url.join(link["url"])))
-    except (httpx.InvalidURL, ValueError):
-        target = None
-    # The next page is asked for with our credentials.
-    if target is None or origin_of(target) != origin_of(url):
-        raise BadAnswer(f"{reply.host} names a next page that is not its own.")
-    return target

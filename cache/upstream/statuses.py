@@ -59,11 +59,12 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return float(min(int(text[:9]), LONGEST_RETRY_AFTER))
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - now).total_seconds()
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), float(LONGEST_RETRY_AFTER))
+    return min(max(seconds, 0.0), float(LONGEST_RETRY_AFTER))
 
 
 def _error_code(reply: Reply) -> str | None:

@@ -23,6 +23,7 @@ storage:
     enabled: true
 http:
   addr: 127.0.0.1:5001
+  draintimeout: 60s
   headers:
     X-Content-Type-Options: [nosniff]
 proxy:
@@ -31,6 +32,11 @@ proxy:
   password: 0123
   ttl: 1h30m
   freshness: 90s
+  on_deleted: keep
+  negative_ttl: 1m
+  connect_timeout: 1s
+  first_byte_timeout: 2s
+  stall_timeout: 3s
 """
 
 
@@ -43,11 +49,17 @@ def test_every_key_that_is_meant_here_arrives(read: Read) -> None:
     assert config.storage.root == Path("/var/lib/registry")
     assert config.storage.delete_enabled
     assert config.http.addr == Address("127.0.0.1", 5001)
+    assert config.http.draintimeout == timedelta(seconds=60)
     assert config.http.headers == {"X-Content-Type-Options": ("nosniff",)}
     assert config.proxy.remoteurl == "https://registry.example.com:8443"
     assert (config.proxy.username, config.proxy.password) == ("robot", "0123")
     assert config.proxy.ttl == timedelta(hours=1, minutes=30)
     assert config.proxy.freshness == timedelta(seconds=90)
+    assert config.proxy.on_deleted == "keep"
+    assert config.proxy.negative_ttl == timedelta(minutes=1)
+    assert config.proxy.connect_timeout == timedelta(seconds=1)
+    assert config.proxy.first_byte_timeout == timedelta(seconds=2)
+    assert config.proxy.stall_timeout == timedelta(seconds=3)
     assert config.warnings == ()
 
 
@@ -58,6 +70,8 @@ def test_nothing_configured_is_a_mirror_of_docker_hub(here: Path) -> None:
     assert not config.storage.delete_enabled
     assert config.http.addr == Address("", 5000)
     assert config.http.tls is None
+    assert config.http.idle_timeout == timedelta(seconds=60)
+    assert config.http.draintimeout == timedelta(seconds=30)
     assert config.proxy.remoteurl == "https://registry-1.docker.io"
     assert config.proxy.ttl == timedelta(hours=168)
     assert config.proxy.freshness == timedelta(0)

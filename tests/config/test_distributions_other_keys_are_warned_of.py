@@ -41,7 +41,6 @@ OTHERS = [
     ("http: {host: 'https://m'}", "http.host"),
     ("http: {net: tcp}", "http.net"),
     ("http: {relativeurls: true}", "http.relativeurls"),
-    ("http: {draintimeout: 60s}", "http.draintimeout"),
     ("http: {tls: {letsencrypt: {email: e}}}", "http.tls.letsencrypt"),
     ("http: {tls: {minimumtls: tls1.3}}", "http.tls.minimumtls"),
     ("http: {tls: {ciphersuites: [x]}}", "http.tls.ciphersuites"),

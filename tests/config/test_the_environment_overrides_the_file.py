@@ -27,6 +27,13 @@ def test_a_variable_overrides_its_key(read: Read) -> None:
     assert config.warnings == ()
 
 
+def test_a_key_may_hold_the_separator(read: Read) -> None:
+    config = read("http: {idle_timeout: 5m}", {"REGISTRY_HTTP_IDLE_TIMEOUT": "1500ms"})
+
+    assert config.http.idle_timeout == timedelta(seconds=1.5)
+    assert config.warnings == ()
+
+
 def test_a_variable_for_a_section_replaces_it_before_those_for_its_keys(read: Read) -> None:
     environ = {
         "REGISTRY_PROXY_USERNAME": "robot",

@@ -15,7 +15,14 @@ parts=(
     busybox:busybox-static
     podman:podman
     wrk:wrk
+    pg_ctlcluster:postgresql-common
+    postgres:postgresql
 )
+
+# Debian keeps the programs of each version of PostgreSQL's server in a folder of their own.
+for folder in /usr/lib/postgresql/*/bin; do
+    PATH+=:$folder
+done
 
 missing=()
 packages=()

@@ -27,6 +27,15 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def lock_holder(path: Path) -> int | None:
     """The process that holds a `flock` on this file, if any."""
     status = path.stat()

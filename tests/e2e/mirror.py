@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.kernel import children, connection_owner, lock_holder
@@ -14,9 +15,12 @@ WORKERS = 2
 
 
 class Mirror(Daemon):
-    """A mirror of `upstream_url` that keeps all it stores in `root`, also over a restart."""
+    """A mirror of `upstream_url` that keeps all it stores in `root`, also over a restart.
 
-    def __init__(self, root: Path, upstream_url: str) -> None:
+    `extra` adds to its environment: REGISTRY_... keys, MIRROR_THREADS, GUNICORN_CMD_ARGS.
+    """
+
+    def __init__(self, root: Path, upstream_url: str, **extra: str) -> None:
         self.root = root
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
@@ -34,6 +38,7 @@ class Mirror(Daemon):
                 REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=str(root),
                 REGISTRY_PROXY_REMOTEURL=upstream_url,
                 WEB_CONCURRENCY=str(WORKERS),
+                **extra,
             ),
         )
 
@@ -47,8 +52,12 @@ class Mirror(Daemon):
 
     def filler(self) -> int | None:
         """The worker that is filling a blob now, if any: it holds the lock on a part file."""
-        holders = (lock_holder(part) for part in (self.root / "parts").glob("*.part"))
-        return next((pid for pid in holders if pid is not None), None)
+        for part in (self.root / "parts").glob("*.part"):
+            with suppress(FileNotFoundError):  # committed just now
+                holder = lock_holder(part)
+                if holder is not None:
+                    return holder
+        return None
 
     def _is_ready(self) -> bool:
         """Whether each worker has answered: they do not begin at the same moment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,12 @@ def require_root(environment: Mapping[str, str] = os.environ, *, uid: int | None
 
 
 def search_path(environment: Mapping[str, str] = os.environ) -> str:
-    """Where the parts are: also in the system's folders, which a user's PATH may leave out."""
-    return os.pathsep.join((environment["PATH"], "/usr/sbin", "/sbin"))
+    """Where the parts are: also in the system's folders, which a user's PATH may leave out.
+
+    Debian keeps the programs of each version of PostgreSQL's server in a folder of their own.
+    """
+    servers = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    return os.pathsep.join((environment["PATH"], "/usr/sbin", "/sbin", *servers))
 
 
 def _unless_in_ci(reason: str, environment: Mapping[str, str]) -> None:

@@ -101,6 +101,11 @@ class Daemon:
         self.stop()
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started, and neither stopped nor waited for since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "it does not run"
         return self._process.pid
@@ -145,6 +150,20 @@ class Daemon:
             process.kill()
             process.wait()
             raise
+
+    def wait(self) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        assert self._process is not None, "it does not run"
+        code = self._process.wait(STOP_PATIENCE)
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        """End it with SIGKILL, and nothing of what it has started."""
+        process, self._process = self._process, None
+        assert process is not None, "it does not run"
+        process.kill()
+        process.wait()
 
     def _has_started(self) -> bool:
         assert self._process is not None

@@ -31,7 +31,8 @@ def mirror(
     shared_upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mirror]:
     root = tmp_path_factory.mktemp("mirror") / "root"
-    with Mirror(root, shared_upstream.url) as running:
+    # Tests put things upstream that were not there when another client asked for them.
+    with Mirror(root, shared_upstream.url, REGISTRY_PROXY_NEGATIVE_TTL="0s") as running:
         yield running
 
 

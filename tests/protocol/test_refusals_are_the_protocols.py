@@ -88,7 +88,6 @@ def test_writes(client: httpx.Client, method: str, path: str) -> None:
         (Fault(status=403), 403, "DENIED"),
         (Fault(status=404), 404, "MANIFEST_UNKNOWN"),
         (Fault(status=418), 502, "UNAVAILABLE"),
-        (Fault(cut_after=-1), 502, "UNAVAILABLE"),
         (Fault(status=429, headers={"Retry-After": "17"}), 429, "TOOMANYREQUESTS"),
         (Fault(status=429), 429, "TOOMANYREQUESTS"),
     ],
@@ -104,6 +103,12 @@ def test_upstreams_trouble(
         assert _refusal(answer) == (status, expected)
         if status == 429:
             assert answer.headers["Retry-After"] == fault.headers.get("Retry-After", "60")
+
+
+def test_upstream_hanging_up(client: httpx.Client, upstream: FakeUpstream, name: str) -> None:
+    upstream.add_image(name, "v1", [name.encode()])
+    upstream.misbehave(Fault(cut_after=-1), path=name)
+    assert _refusal(client.get(f"/{name}/manifests/v1")) == (502, "UNAVAILABLE")
 
 
 @pytest.mark.parametrize(

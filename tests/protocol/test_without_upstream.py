@@ -81,4 +81,7 @@ def test_off_and_started_anew(pulled: tuple[Mirror, FakeUpstream, Image]) -> Non
         assert client.get(f"/{NAME}/manifests/other").status_code == 502
         assert client.get("/other/tags/list").status_code == 502
     upstream.start()
-    assert _pull(mirror, image).headers["X-Cache"] == "REVALIDATED"
+    eventually(
+        lambda: _pull(mirror, image).headers["X-Cache"] == "REVALIDATED",
+        "the mirror has noticed that upstream is back",
+    )

@@ -47,7 +47,7 @@ def _hold(mirror: Runtime, data: bytes) -> Digest:
     mirror.store.commit(digest, part)
     part.close()
     repository = Repository(mirror.config.upstream_name, RepositoryName.parse(NAME))
-    catalog.link_blob(repository, digest, mirror.now())
+    catalog.link_blob(repository, digest, mirror.now(), held=len(data))
     return digest
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cache.oci.digest import Digest
-from cache.streaming.filler import Order
+from cache.streaming.order import Order
 from cache.streaming.source import RetryPolicy, SourceFailed
 
 STEP = 16 * 1024
@@ -69,4 +69,4 @@ def order_of(
     policy: RetryPolicy = QUICK,
 ) -> Order:
     """An order for the blob that ``source`` has."""
-    return Order(digest or Digest.of(source.data), source, size, on_commit, policy)
+    return Order(digest or Digest.of(source.data), source, size, on_commit, policy=policy)

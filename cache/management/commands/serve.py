@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from cache import runtime
 from cache.config import ConfigError, capacity, listener
 
 if TYPE_CHECKING:
-    from cache.config import Config
+    from cache.config import Address, Config
 
 GUNICORN = (
     "-m",
@@ -30,6 +32,10 @@ GUNICORN = (
     "mirrorsite.wsgi:application",
 )
 MISTAKE = 2
+
+#: The workers of a mirror whose parent was killed notice it within a second.
+PORT_PATIENCE = 2.0
+PORT_STEP = 0.1
 
 
 class Command(BaseCommand):
@@ -42,16 +48,21 @@ class Command(BaseCommand):
             self.stderr.write(f"warning: {warning}")
         prepare_capacity()
         prepare_root(config.storage.root)
-        try:
-            listener.check(listener.binding(config.http.addr))
-        except listener.CannotListen as error:
-            raise CommandError(str(error)) from None
+        prepare_port(listener.binding(config.http.addr))
         prepare_database()
+        self.sweep(config)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(banner(config))
         self.stdout.flush()
         self.stderr.flush()
         become_gunicorn()
+
+    def sweep(self, config: Config) -> None:
+        """Clear away what a killed mirror left. What stays is in nobody's way."""
+        try:
+            runtime.sweep(config)
+        except OSError as error:
+            self.stderr.write(f"warning: leftovers of an earlier run stay: {error}")
 
 
 def prepare_capacity() -> None:
@@ -85,6 +96,20 @@ def prepare_root(root: Path) -> None:
                 f"the folder {root} cannot be written to ({error.strerror}); change its owner, or "
                 "set storage.filesystem.rootdirectory to another"
             ) from None
+
+
+def prepare_port(address: Address) -> None:
+    """Make sure that it can be listened there. A mirror that was just killed leaves soon."""
+    deadline = time.monotonic() + PORT_PATIENCE
+    while True:
+        try:
+            listener.check(address)
+        except listener.CannotListen as error:
+            if time.monotonic() >= deadline:
+                raise CommandError(str(error)) from None
+            time.sleep(PORT_STEP)
+        else:
+            return
 
 
 def prepare_database() -> None:

@@ -1,0 +1,107 @@
+"""How the pull path uses the database: briefly, and never longer than it may take.
+
+A question is asked on a connection that goes back as soon as it is answered: who waits for
+upstream, or streams to a slow client, holds none of PostgreSQL's. A note is what a pull learned
+and could learn again. The answer does not depend on it, so a database that does not take it (it is
+locked, gone, full) costs a line in the log and no pull.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: What a database raises that is locked, gone, full or read-only; anything else is a defect.
+_TROUBLE = (OperationalError, InterfaceError)
+
+#: A statement that fails within so many seconds failed on a connection which the server had closed
+#: long ago; one that waited for a lock or for a connection takes longer.
+_AT_ONCE = 1.0
+
+
+def question(ask: Callable[P, R]) -> Callable[P, R]:
+    """Have ``ask`` return its connection, and ask once more if the connection was a dead one.
+
+    It must be safe to repeat. Raises ``django.db.Error`` when the database does not answer.
+    """
+
+    @functools.wraps(ask)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        began = time.monotonic()
+        try:
+            return ask(*args, **kwargs)
+        except _TROUBLE:
+            if time.monotonic() - began >= _AT_ONCE or not _discard_dead_connections():
+                raise
+            return ask(*args, **kwargs)
+        finally:
+            connection.close_if_unusable_or_obsolete()
+
+    return asked
+
+
+def note(
+    patience: float | None = None,
+) -> Callable[[Callable[P, None]], Callable[P, bool]]:
+    """Have a write be a note: it returns whether the database took it, and raises nothing for it.
+
+    ``patience`` is how long (seconds) it waits for another writer of an SQLite database, if not as
+    long as everything else does.
+    """
+
+    def decorate(write: Callable[P, None]) -> Callable[P, bool]:
+        asked = question(write)
+
+        @functools.wraps(write)
+        def noted(*args: P.args, **kwargs: P.kwargs) -> bool:
+            try:
+                with _waiting_for_lock(patience):
+                    asked(*args, **kwargs)
+            except _TROUBLE as error:
+                reason = " ".join(str(error).split())
+                log.warning("The database did not take a note (%s): %s", write.__name__, reason)
+                return False
+            return True
+
+        return noted
+
+    return decorate
+
+
+def _discard_dead_connections() -> bool:
+    """Throw away what the pool holds of a server that has gone; whether there is a pool."""
+    pool = getattr(connection, "pool", None)
+    if pool is None or connection.in_atomic_block:
+        return False
+    connection.close()
+    pool.check()
+    return True
+
+
+@contextmanager
+def _waiting_for_lock(seconds: float | None) -> Iterator[None]:
+    if seconds is None or connection.vendor != "sqlite":
+        yield
+        return
+    _set_busy_timeout(seconds)
+    try:
+        yield
+    finally:
+        _set_busy_timeout(connection.settings_dict["OPTIONS"]["timeout"])
+
+
+def _set_busy_timeout(seconds: float) -> None:
+    """See https://www.sqlite.org/pragma.html#pragma_busy_timeout (milliseconds)."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")

@@ -1,0 +1,33 @@
+"""What a fill is asked to bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cache.oci.digest import Digest
+from cache.streaming.source import RetryPolicy, Source
+
+DEFAULT_POLICY = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to fetch, from where, and whom to tell.
+
+    ``size`` is the size in bytes that a manifest of the source's repository promised, if known.
+    ``on_commit`` is called in the filler's thread, with the size and the proved origin, after the
+    blob became visible; ``on_failure`` when the fill has failed for good.
+    """
+
+    digest: Digest
+    source: Source
+    size: int | None
+    on_commit: Callable[[int, str | None], None]
+    on_failure: Callable[[str, str], None] = lambda _kind, _message: None
+    policy: RetryPolicy = DEFAULT_POLICY
+
+    @property
+    def origin(self) -> str:
+        """In whose name the blob is asked for."""
+        return self.source.origin

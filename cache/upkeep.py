@@ -1,0 +1,63 @@
+"""What the mirror does by itself, beside serving: it reads its store again, for damage."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from cache import catalog, runtime, scrub
+from cache.scrub import Finding, Job, Pace
+
+log = logging.getLogger(__name__)
+
+
+def start() -> None:
+    """Begin what goes on in the background of this process, which must not be forked later."""
+    threading.Thread(target=_scrub, name="scrub", daemon=True).start()
+
+
+def scrub_job(
+    rate: int,
+    *,
+    repair: bool,
+    on_finding: Callable[[Finding], None],
+    on_progress: Callable[[int], None] = lambda _read: None,
+) -> Job:
+    """A pass through this mirror's store, at ``rate`` bytes per second."""
+    mirror = runtime.current()
+    return Job(
+        store=mirror.store,
+        records=catalog,
+        pace=Pace(rate),
+        repair=repair,
+        now=mirror.now,
+        on_finding=on_finding,
+        on_progress=on_progress,
+    )
+
+
+def background_place() -> Path:
+    """Where the background's scrub keeps its place."""
+    return runtime.current().config.storage.root / "scrub.json"
+
+
+def command_place() -> Path:
+    """The same for the operator's own passes, which the background's do not disturb."""
+    return runtime.current().config.storage.root / "verify_store.json"
+
+
+def _scrub() -> None:
+    try:
+        mirror = runtime.current()
+        wanted = mirror.config.storage.scrub
+        if wanted.interval:
+            scrub.keep_verifying(
+                scrub_job(wanted.rate, repair=True, on_finding=scrub.log_finding),
+                background_place(),
+                mirror.locks / "scrub.lock",
+                wanted.interval.total_seconds(),
+            )
+    except OSError as error:
+        log.error("The store is not scrubbed: %s", error)

@@ -1,0 +1,3 @@
+"""Which release of the mirror this is."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,57 @@
+"""How a worker stops: no new client is let in, those inside get their answers, then it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class StoppingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """ThreadWorker that leaves its port free for others while it ends.
+
+    `hurried` says that it was told to end at once, whoever still waits for an answer.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hurried = False
+        self._is_orphan = False
+
+    def is_parent_alive(self) -> bool:
+        """False once the parent was killed: nobody would stop this worker, so it stops itself.
+
+        It ends as after SIGTERM, so that its clients do not feel that the parent has gone.
+        """
+        if not super().is_parent_alive():
+            self._is_orphan = True
+            self.alive = False
+        return not self._is_orphan
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin or pause to let clients in; a worker that stops closes the door for good.
+
+        A socket that only is not asked would go on to take connections in, which nobody answers,
+        and keep a new mirror from its port.
+        """
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            self._let_in_who_waits(listener)
+            listener.close()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        self.hurried = True
+        super().handle_quit(sig, frame)
+
+    def _let_in_who_waits(self, listener: Any) -> None:
+        """Accept what the kernel has accepted already: closing would reset those connections."""
+        listener.setblocking(False)
+        before = -1
+        while before != self.nr_conns < self.worker_connections:
+            before = self.nr_conns
+            self.accept(listener)

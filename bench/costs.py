@@ -40,23 +40,29 @@ class Transfers:
 
 
 def pull_rows(
-    plan: Plan, upstream: FakeUpstream, pair: Sequence[System], paths: Paths
+    plan: Plan, upstream: FakeUpstream, ours: System, trusting: System, theirs: System, paths: Paths
 ) -> tuple[list[Row], list[str]]:
-    """Rows of upstream requests per warm pull, and notes on which requests they are."""
+    """Rows of upstream requests per warm pull, and notes on which requests they are.
+
+    `trusting` is Mirrorsite with a freshness window for tags.
+    """
     rows, notes = [], []
-    for what, path in (
-        ("manifest by digest", paths.by_digest),
-        ("manifest by tag", paths.by_tag),
-        ("blob of 1 MiB", paths.layer),
+    for what, mine, path in (
+        ("manifest by digest", ours, paths.by_digest),
+        ("manifest by tag", ours, paths.by_tag),
+        ("manifest by tag, proxy.freshness: 1h", trusting, paths.by_tag),
+        ("blob of 1 MiB", ours, paths.layer),
     ):
-        ours, theirs = (per_warm_pull(each, upstream, path, plan.counted_pulls) for each in pair)
-        total = by_mirror([[sum(ours.values()), sum(theirs.values())]])
+        asked, theirs_asked = (
+            per_warm_pull(each, upstream, path, plan.counted_pulls) for each in (mine, theirs)
+        )
+        total = by_mirror([[sum(asked.values()), sum(theirs_asked.values())]])
         name, unit = f"a pull of a warm {what}", "upstream requests"
         rows.append(Row(name, unit, total[0], total[1], less_is_better=True))
-        if ours or theirs:
+        if asked or theirs_asked:
             notes.append(
-                f"A pull of a warm {what} asks upstream for {_spelled(ours)} ({OURS}), "
-                f"{_spelled(theirs)} (docker-registry)."
+                f"A pull of a warm {what}, asks upstream for {_spelled(asked)} ({OURS}); "
+                f"{_spelled(theirs_asked)} (docker-registry)."
             )
     return rows, notes
 

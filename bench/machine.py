@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 
 
-def notes(plan: Plan, wrk: str | None) -> tuple[str, ...]:
+def notes(plan: Plan, wrk: str | None, load_before: float) -> tuple[str, ...]:
     """Sentences about the machine, the servers' set-up and the measuring."""
     model = _MODEL.search(Path("/proc/cpuinfo").read_text())
     processor = model[1] if model else platform.machine()
@@ -29,7 +29,7 @@ def notes(plan: Plan, wrk: str | None) -> tuple[str, ...]:
     return (
         f"Cells: median (least-greatest) of {plan.rounds} rounds for rates and speeds, in turns.",
         f"Machine, shared by clients, mirrors and upstream: {cores} cores ({processor}), {kernel}.",
-        f"Load average at the end: {os.getloadavg()[0]:.1f}.",
+        f"Load average: {load_before:.1f} before, {os.getloadavg()[0]:.1f} at the end.",
         f"Mirrorsite: {python}, {WORKERS} workers of {DEFAULT_THREADS} threads.",
         f"docker-registry: GOMAXPROCS={WORKERS}, in-memory blob descriptors, no request log.",
         f"Rates: {plan.connections} connections kept alive for {plan.seconds} s, by {asker(wrk)}.",

@@ -59,6 +59,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Report:
     Raises `bench.load.Failed` when a mirror does not serve what it should. Whatever ends the run,
     its processes end and its folder goes away.
     """
+    load_before = os.getloadavg()[0]
     with scratch("bench") as folder, ExitStack() as stack:
         say("starting the mirrors")
         upstream = stack.enter_context(FakeUpstream())
@@ -70,7 +71,9 @@ def run(plan: Plan, say: Callable[[str], None]) -> Report:
             stack.enter_context(docker_registry(folder / "theirs", upstream.url)),
         )
         say("upstream requests per pull")
-        pulls, pull_notes = pull_rows(plan, upstream, parties.pair, paths)
+        pulls, pull_notes = pull_rows(
+            plan, upstream, parties.ours, parties.trusting, parties.theirs, paths
+        )
         say(f"{plan.clients} clients at once")
         crowds = crowd_rows(plan, upstream, parties.pair)
         rates, most_tags = _rates(plan, parties, paths, say)
@@ -79,7 +82,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Report:
         memory, starts = _memory(parties), _starts(plan, parties)
     theirs = f"docker-registry {docker_registry_version()}"
     notes = (
-        *machine.notes(plan, find_wrk()),
+        *machine.notes(plan, find_wrk(), load_before),
         f"Upstream: the tests' fake; alone {most_tags:,.0f} tags/s and {top_speed:,.0f} MiB/s.",
         *pull_notes,
     )

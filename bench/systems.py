@@ -60,10 +60,7 @@ def mirrorsite(home: Path, upstream_url: str, freshness: str = "0s") -> Iterator
     """Mirrorsite, which keeps everything in the new folder `home`."""
     home.mkdir()
     root = home / "data"
-    mirror = Mirror(root, upstream_url)
-    # What the environment does not set, this file does.
-    settings = f"version: 0.1\nproxy: {{freshness: {freshness}}}\n"
-    (home / "config.yml").write_text(settings)
+    mirror = Mirror(root, upstream_url, REGISTRY_PROXY_FRESHNESS=freshness)
 
     def blob_path(digest: Digest) -> Path:
         return root / "blobs" / digest.algorithm / digest.hex[:2] / digest.hex

@@ -9,10 +9,11 @@ asks upstream again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from cache import models
@@ -102,31 +103,29 @@ def record_manifest(repository: Repository, manifest: Manifest, now: datetime) -
         for is_manifest, descriptors in ((False, manifest.blobs), (True, manifest.children))
         for descriptor in descriptors
     }
-    with transaction.atomic():
-        row, is_new = models.Manifest.objects.get_or_create(
-            digest=str(manifest.digest),
-            defaults={
-                "media_type": manifest.media_type,
-                "body": manifest.body,
-                "artifact_type": _referrer_type(manifest),
-                "subject": str(manifest.subject.digest) if manifest.subject else "",
-                "stored_at": now,
-            },
-        )
-        if is_new:
-            for reference in references.values():
-                reference.manifest = row
-            models.ManifestReference.objects.bulk_create(references.values())
-        _link_manifest(repository, row, now)
+    row, is_new = models.Manifest.objects.get_or_create(
+        digest=str(manifest.digest),
+        defaults={
+            "media_type": manifest.media_type,
+            "body": manifest.body,
+            "artifact_type": _referrer_type(manifest),
+            "subject": str(manifest.subject.digest) if manifest.subject else "",
+            "stored_at": now,
+        },
+    )
+    if is_new:
+        for reference in references.values():
+            reference.manifest = row
+        models.ManifestReference.objects.bulk_create(references.values())
+    _link_manifest(repository, row, now)
 
 
 @note()
 def link_manifest(repository: Repository, digest: Digest, now: datetime) -> None:
     """Upstream vouched that the repository contains a manifest that is held already."""
-    with transaction.atomic():
-        row = models.Manifest.objects.filter(digest=str(digest)).first()
-        if row is not None:
-            _link_manifest(repository, row, now)
+    row = models.Manifest.objects.filter(digest=str(digest)).first()
+    if row is not None:
+        _link_manifest(repository, row, now)
 
 
 @note()
@@ -138,43 +137,42 @@ def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) 
     target = models.Manifest.objects.filter(digest=str(digest)).first()
     if target is None:
         return
-    with transaction.atomic():
-        row, is_new = models.Tag.objects.select_for_update().get_or_create(
-            repository=_repository_row(repository, now),
-            name=str(tag),
-            defaults={"manifest": target, "checked_at": now},
+    row, is_new = models.Tag.objects.select_for_update().get_or_create(
+        repository=_repository_row(repository, now),
+        name=str(tag),
+        defaults={"manifest": target, "checked_at": now},
+    )
+    if is_new or row.manifest_id != target.pk:
+        models.TagMove.objects.create(
+            repository=row.repository,
+            name=row.name,
+            from_digest="" if is_new else row.manifest.digest,
+            to_digest=target.digest,
+            moved_at=now,
         )
-        if is_new or row.manifest_id != target.pk:
-            models.TagMove.objects.create(
-                repository=row.repository,
-                name=row.name,
-                from_digest="" if is_new else row.manifest.digest,
-                to_digest=target.digest,
-                moved_at=now,
-            )
-        row.manifest, row.checked_at = target, now
-        row.save(update_fields=["manifest", "checked_at"])
+    row.manifest, row.checked_at = target, now
+    row.save(update_fields=["manifest", "checked_at"])
 
 
 @note(patience=_NO_HURRY)
-def confirm_tag(repository: Repository, tag: Tag, now: datetime) -> None:
-    """Upstream said that the tag points to where it did."""
-    _tag_rows(repository, tag).update(checked_at=now)
+def confirm_tags(confirmed: Mapping[tuple[Repository, Tag], datetime]) -> None:
+    """Upstream said at these moments that the tags point to where they did."""
+    for (repository, tag), at in confirmed.items():
+        _tag_rows(repository, tag).update(checked_at=at)
 
 
 @note()
 def drop_tag(repository: Repository, tag: Tag, now: datetime) -> None:
     """Upstream said that there is no such tag (any more)."""
-    with transaction.atomic():
-        for row in _tag_rows(repository, tag).select_related("manifest"):
-            models.TagMove.objects.create(
-                repository_id=row.repository_id,
-                name=row.name,
-                from_digest=row.manifest.digest,
-                to_digest="",
-                moved_at=now,
-            )
-            row.delete()
+    for row in _tag_rows(repository, tag).select_related("manifest"):
+        models.TagMove.objects.create(
+            repository_id=row.repository_id,
+            name=row.name,
+            from_digest=row.manifest.digest,
+            to_digest="",
+            moved_at=now,
+        )
+        row.delete()
 
 
 @question
@@ -201,17 +199,16 @@ def link_blob(
 
     ``held`` is its size in bytes, if the store has it.
     """
-    with transaction.atomic():
-        if held is not None:
-            _record_blob(digest, held, now)
-        models.BlobLink.objects.bulk_create(
-            [
-                models.BlobLink(
-                    repository=_repository_row(repository, now), digest=str(digest), proved_at=now
-                )
-            ],
-            ignore_conflicts=True,
-        )
+    if held is not None:
+        _record_blob(digest, held, now)
+    models.BlobLink.objects.bulk_create(
+        [
+            models.BlobLink(
+                repository=_repository_row(repository, now), digest=str(digest), proved_at=now
+            )
+        ],
+        ignore_conflicts=True,
+    )
 
 
 @note()

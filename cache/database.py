@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 log = logging.getLogger(__name__)
 
@@ -54,19 +55,21 @@ def question(ask: Callable[P, R]) -> Callable[P, R]:
 def note(
     patience: float | None = None,
 ) -> Callable[[Callable[P, None]], Callable[P, bool]]:
-    """Have a write be a note: it returns whether the database took it, and raises nothing for it.
+    """Have a write be a note, in one transaction.
+
+    It returns whether the database took it, and raises nothing for it.
 
     ``patience`` is how long (seconds) it waits for another writer of an SQLite database, if not as
     long as everything else does.
     """
 
     def decorate(write: Callable[P, None]) -> Callable[P, bool]:
-        asked = question(write)
+        asked = question(transaction.atomic(write))
 
         @functools.wraps(write)
         def noted(*args: P.args, **kwargs: P.kwargs) -> bool:
             try:
-                with _waiting_for_lock(patience):
+                with _turn_to_write(patience), _waiting_for_lock(patience):
                     asked(*args, **kwargs)
             except _TROUBLE as error:
                 reason = " ".join(str(error).split())
@@ -87,6 +90,25 @@ def _discard_dead_connections() -> bool:
     connection.close()
     pool.check()
     return True
+
+
+#: SQLite has one writer, and lets those who wait try again at random until their time is over:
+#: of hundreds of threads some would never be lucky. Here they stand in line, a process at a time.
+_line = threading.Lock()
+
+
+@contextmanager
+def _turn_to_write(seconds: float | None) -> Iterator[None]:
+    if connection.vendor != "sqlite":
+        yield
+        return
+    waited = connection.settings_dict["OPTIONS"]["timeout"] if seconds is None else seconds
+    if not _line.acquire(timeout=waited):
+        raise OperationalError("too many writers stand in line")
+    try:
+        yield
+    finally:
+        _line.release()
 
 
 @contextmanager

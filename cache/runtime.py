@@ -18,6 +18,7 @@ from cache.streaming.coalescer import Coalescer
 from cache.streaming.flight import Flights
 from cache.streaming.store import FileStore, Store
 from cache.streaming.sweep import sweep_locks
+from cache.traffic import Traffic
 from cache.upstream.client import Endpoint, Upstream
 from cache.version import VERSION
 
@@ -35,6 +36,7 @@ class Runtime:
     flights: Flights
     upstream: Upstream
     negatives: Negatives
+    traffic: Traffic
     locks: Path
     now: Callable[[], datetime]
 
@@ -58,6 +60,7 @@ def build(config: Config) -> Runtime:
         flights=Flights(),
         upstream=Upstream(endpoint),
         negatives=Negatives(config.proxy.negative_ttl.total_seconds()),
+        traffic=Traffic(),
         locks=_locks(config),
         now=lambda: datetime.now(UTC),
     )

@@ -1,9 +1,13 @@
-"""What the mirror does by itself, beside serving: it reads its store again, for damage."""
+"""What the mirror does by itself, beside serving.
+
+It reads its store again, for damage, and writes down in batches what pulls have left behind.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +16,21 @@ from cache.scrub import Finding, Job, Pace
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two batches.
+FLUSH_STEP = 5.0
+
 
 def start() -> None:
     """Begin what goes on in the background of this process, which must not be forked later."""
-    threading.Thread(target=_scrub, name="scrub", daemon=True).start()
+    for work in (_scrub, _keep_flushing):
+        threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+
+
+def flush() -> None:
+    """Write down what this process's pulls have left behind since the last time."""
+    confirmed = runtime.current().traffic.take_confirmed()
+    if confirmed:
+        catalog.confirm_tags(confirmed)
 
 
 def scrub_job(
@@ -46,6 +61,12 @@ def background_place() -> Path:
 def command_place() -> Path:
     """The same for the operator's own passes, which the background's do not disturb."""
     return runtime.current().config.storage.root / "verify_store.json"
+
+
+def _keep_flushing() -> None:
+    while True:
+        time.sleep(FLUSH_STEP)
+        flush()
 
 
 def _scrub() -> None:

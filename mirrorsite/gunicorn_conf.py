@@ -136,6 +136,12 @@ def _let_stops_through() -> None:
 os.register_at_fork(after_in_parent=_let_stops_through)
 
 
+def _flush() -> None:
+    from cache import upkeep  # noqa: PLC0415
+
+    upkeep.flush()
+
+
 def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:
     """End a worker that has stopped serving, whatever its threads still do.
 
@@ -146,5 +152,6 @@ def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:
     if worker.booted:
         if not worker.hurried:
             runtime.drain(_PUT_AWAY)
+            _flush()
         logging.shutdown()
         os._exit(0)

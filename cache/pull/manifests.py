@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from cache import catalog, freshness, runtime
 from cache.catalog import KnownTag, StoredManifest
@@ -19,6 +18,7 @@ from cache.pull.outcome import Outcome
 from cache.pull.refusals import from_upstream
 from cache.streaming.flight import exclusive
 from cache.upstream import errors
+from cache.upstream.client import ManifestBody
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,6 @@ UNKNOWN = "MANIFEST_UNKNOWN"
 
 #: Another process's fetch of the same manifest is waited for so long (seconds), then repeated.
 _OTHERS_FETCH = 30.0
-
-#: A tag's row is written at most this often when nothing about it changed but the time.
-_CONFIRM_STEP = timedelta(seconds=60)
 
 #: An index may hold indexes; nobody nests them deeper than this on purpose.
 _DEEPEST_INDEX = 4
@@ -124,8 +121,7 @@ def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> M
     mirror = runtime.current()
     head = mirror.upstream.head_manifest(repository.name, tag)
     if head.digest is None:
-        fetched = _fetch(repository, tag, None)
-        manifest, outcome = _as_stored(fetched), Outcome.MISS
+        manifest, outcome = _obtain_unnamed(repository, tag, known)
     elif known is not None and head.digest == known.manifest.digest:
         manifest, outcome = known.manifest, Outcome.REVALIDATED
     else:
@@ -133,12 +129,21 @@ def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> M
     now = mirror.now()
     if known is None or known.manifest.digest != manifest.digest:
         catalog.record_tag(repository, tag, manifest.digest, now)
-    elif mirror.config.proxy.freshness or not (
-        # A check in the future was noted by a clock that has been set back since.
-        timedelta(0) <= now - known.checked_at < _CONFIRM_STEP
-    ):
-        catalog.confirm_tag(repository, tag, now)
+    else:
+        mirror.traffic.confirm_tag(repository, tag, now)
     return ManifestAnswer(manifest, outcome)
+
+
+def _obtain_unnamed(
+    repository: Repository, tag: Tag, known: KnownTag | None
+) -> tuple[StoredManifest, Outcome]:
+    """A tag's manifest from an upstream that does not tell digests: only its bytes tell."""
+    answer = runtime.current().upstream.get_manifest(repository.name, tag)
+    manifest = _read(tag, answer, answer.digest)
+    if known is not None and known.manifest.digest == manifest.digest:
+        return known.manifest, Outcome.REVALIDATED
+    catalog.record_manifest(repository, manifest, runtime.current().now())
+    return _as_stored(manifest), Outcome.MISS
 
 
 def _obtain_target(
@@ -174,7 +179,7 @@ def _obtain_alone(repository: Repository, digest: Digest) -> tuple[StoredManifes
         if held is not None and _is_vouched_for(repository, digest):
             catalog.link_manifest(repository, digest, mirror.now())
             return held, Outcome.REVALIDATED
-        return _as_stored(_fetch(repository, digest, digest)), Outcome.MISS
+        return _as_stored(_fetch(repository, digest)), Outcome.MISS
 
 
 def _is_vouched_for(repository: Repository, digest: Digest) -> bool:
@@ -182,16 +187,19 @@ def _is_vouched_for(repository: Repository, digest: Digest) -> bool:
     return runtime.current().upstream.head_manifest(repository.name, digest).digest == digest
 
 
-def _fetch(repository: Repository, reference: Tag | Digest, digest: Digest | None) -> Manifest:
+def _fetch(repository: Repository, digest: Digest) -> Manifest:
     """Upstream's manifest, verified and recorded."""
     mirror = runtime.current()
-    answer = mirror.upstream.get_manifest(repository.name, reference)
-    try:
-        manifest = read_manifest(answer.body, answer.content_type, digest or answer.digest)
-    except BadManifest as error:
-        raise errors.BadAnswer(f"upstream's manifest {reference} is not usable: {error}") from error
+    manifest = _read(digest, mirror.upstream.get_manifest(repository.name, digest), digest)
     catalog.record_manifest(repository, manifest, mirror.now())
     return manifest
+
+
+def _read(reference: Tag | Digest, answer: ManifestBody, digest: Digest | None) -> Manifest:
+    try:
+        return read_manifest(answer.body, answer.content_type, digest)
+    except BadManifest as error:
+        raise errors.BadAnswer(f"upstream's manifest {reference} is not usable: {error}") from error
 
 
 def _as_stored(manifest: Manifest) -> StoredManifest:

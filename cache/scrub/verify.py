@@ -151,7 +151,7 @@ def _damaged(job: Job, digest: Digest, file: BinaryIO, size: int, recorded: int 
     detail = "its bytes have another digest"
     if recorded not in (None, size):
         detail = f"it has {size} bytes and had {recorded}"
-    is_repaired = job.repair and job.store.quarantine(digest, file)
+    is_repaired = job.repair and _put_aside(job, digest, file)
     return Finding(Kind.DAMAGED, str(digest), detail, is_repaired)
 
 
@@ -159,8 +159,16 @@ def _unreadable(job: Job, digest: Digest, error: OSError, file: BinaryIO | None)
     """The finding; any error that says nothing of this blob alone is raised."""
     if error.errno not in _LOST | _FORBIDDEN:
         raise error
-    is_repaired = job.repair and error.errno in _LOST and job.store.quarantine(digest, file)
+    is_repaired = job.repair and error.errno in _LOST and _put_aside(job, digest, file)
     return Finding(Kind.UNREADABLE, str(digest), error.strerror or "it cannot be read", is_repaired)
+
+
+def _put_aside(job: Job, digest: Digest, file: BinaryIO | None) -> bool:
+    """Take the blob out of the store and of the records, unless a pull has healed it already."""
+    is_aside = job.store.quarantine(digest, file)
+    if is_aside:
+        job.records.forget_blob(digest)
+    return is_aside
 
 
 def _compare(job: Job, doubts: list[Digest]) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from cache.oci.digest import Digest
 from cache.streaming.comparison import Comparison
 from cache.streaming.order import Order
-from cache.streaming.source import CHANGED, SourceFailed
+from cache.streaming.source import CHANGED, STORE_FAILED, SourceFailed
 
 #: Bytes at the end of what has arrived that no reader gets before the digest is verified. A blob
 #: that is smaller, such as an image's configuration, is verified before its first byte leaves.
@@ -179,6 +179,9 @@ class Fill:
             fd = self._fds[-1]
             length = min(length, self._visible(cursor.total) - cursor.position)
         data = os.pread(fd, length, cursor.position) if length > 0 else b""
+        if length > 0 and not data:
+            # What has arrived was taken from the file since: that is no end of the blob.
+            raise SourceFailed(STORE_FAILED, "the file was cut while it was read")
         cursor.position += len(data)
         return data
 

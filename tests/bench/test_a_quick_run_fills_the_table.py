@@ -29,6 +29,7 @@ WANTED = {
     ("cold blob of 32 MiB, until it is kept", "ms"),
     ("a pull of a warm manifest by digest", "upstream requests"),
     ("a pull of a warm manifest by tag", "upstream requests"),
+    ("a pull of a warm manifest by tag, proxy.freshness: 1h", "upstream requests"),
     ("a pull of a warm blob of 1 MiB", "upstream requests"),
     (CROWD, "upstream GETs"),
     ("the same", "upstream MiB"),
@@ -60,6 +61,8 @@ def test_a_quick_run(tmp_path: Path) -> None:
     assert rows["the same", "upstream MiB"][0] == "16"
     assert rows["a pull of a warm manifest by digest", "upstream requests"][0] == "0"
     assert rows["a pull of a warm manifest by tag", "upstream requests"][0] == "1"
+    trusted = "a pull of a warm manifest by tag, proxy.freshness: 1h"
+    assert rows[trusted, "upstream requests"][0] == "0"
     assert rows["a pull of a warm blob of 1 MiB", "upstream requests"][0] == "0"
 
     measured = {(row["what"], row["unit"]): row for row in json.loads(file.read_text())["rows"]}

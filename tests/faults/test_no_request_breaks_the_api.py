@@ -114,10 +114,15 @@ def test_a_storm_of_requests() -> None:
 def _requests(path: str) -> list[bytes]:
     random_numbers = random.Random(SEED)
     paths = [*PATHS, *[path] * 4]
-    sent = [_structured(random_numbers, paths) for _ in range(STRUCTURED)]
+    sent = [_range_of(path, "bytes=0-9"), _range_of(path, "bytes=90000-")]
+    sent += [_structured(random_numbers, paths) for _ in range(STRUCTURED)]
     sent += [_torn(random_numbers, random_numbers.choice(sent)) for _ in range(RAW)]
     sent += [random_numbers.randbytes(random_numbers.randrange(1, 3000)) for _ in range(RAW // 2)]
     return sent
+
+
+def _range_of(path: str, value: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: m\r\nRange: {value}\r\n\r\n".encode()
 
 
 def _structured(rng: random.Random, paths: list[str]) -> bytes:
@@ -191,7 +196,7 @@ def _check(sent: bytes, answer: bytes) -> None:
     assert b"x-evil" not in answer.partition(b"\r\n\r\n")[0].lower(), shown
     assert SECRET not in answer, shown
     head, _, body = answer.partition(b"\r\n\r\n")
-    if status[:1] == b"4" and body and b"application/json" in head:
+    if status[:1] == b"4" and body.startswith(b"{"):
         length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]
         (error,) = json.loads(body[:length])["errors"]
         assert error["code"], shown

@@ -19,6 +19,7 @@ from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/scrubbed"
 SIZE = 300_000
+NOT_AS_IT_WAS = Digest.of(b"as it was")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,9 @@ def upstream() -> Iterator[FakeUpstream]:
 @pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     root = tmp_path_factory.mktemp("scrubbed") / "root"
-    often = {"REGISTRY_STORAGE_SCRUB_INTERVAL": "200ms", "REGISTRY_STORAGE_SCRUB_RATE": "1GiB"}
+    _path(root, NOT_AS_IT_WAS).parent.mkdir(parents=True)
+    _path(root, NOT_AS_IT_WAS).write_bytes(b"as it is now")
+    often = {"REGISTRY_STORAGE_SCRUB_INTERVAL": "1s", "REGISTRY_STORAGE_SCRUB_RATE": "1GiB"}
     with Mirror(root, upstream.url, **often) as running:
         yield running
 
@@ -39,8 +42,12 @@ def _get(mirror: Mirror, digest: Digest) -> httpx.Response:
     return httpx.get(f"{mirror.url}/v2/{NAME}/blobs/{digest}", timeout=30, trust_env=False)
 
 
-def _path(mirror: Mirror, digest: Digest) -> Path:
-    return mirror.root / "blobs" / digest.algorithm / digest.hex[:2] / digest.hex
+def _path(root: Path, digest: Digest) -> Path:
+    return root / "blobs" / digest.algorithm / digest.hex[:2] / digest.hex
+
+
+def _log(mirror: Mirror) -> list[str]:
+    return (mirror.root.parent / "mirror.log").read_text().splitlines()
 
 
 def _held(mirror: Mirror, upstream: FakeUpstream, seed: str) -> Digest:
@@ -65,21 +72,25 @@ def _scrubber(mirror: Mirror) -> int | None:
     return lock_holder(lock) if lock.exists() else None
 
 
+def test_it_does_so_before_anybody_pulls(mirror: Mirror) -> None:
+    eventually(lambda: not _path(mirror.root, NOT_AS_IT_WAS).exists(), "the damage is found")
+
+
 def test_a_flipped_bit_is_found_put_aside_and_fetched_again(
     mirror: Mirror, upstream: FakeUpstream
 ) -> None:
     digest = _held(mirror, upstream, "flipped")
 
-    _flip(_path(mirror, digest))
+    _flip(_path(mirror.root, digest))
 
-    eventually(lambda: not _path(mirror, digest).exists(), "the damaged blob is no longer held")
+    eventually(
+        lambda: not _path(mirror.root, digest).exists(), "the damaged blob is no longer held"
+    )
     assert len(list((mirror.root / "quarantine").glob(f"sha256-{digest.hex}.*"))) == 1
     assert Digest.of(_get(mirror, digest).content) == digest
     assert upstream.count("GET", str(digest)) == 1
     (line,) = (
-        line
-        for line in mirror.log.splitlines()
-        if f"damaged {digest}" in line and "level=error" in line
+        line for line in _log(mirror) if f"damaged {digest}" in line and "level=error" in line
     )
     assert "put in quarantine" in line
 
@@ -95,30 +106,5 @@ def test_one_worker_does_it_and_another_takes_over(mirror: Mirror, upstream: Fak
 
     eventually(lambda: _scrubber(mirror) not in (None, first), "another worker scrubs")
     assert _scrubber(mirror) in mirror.workers()
-    _flip(_path(mirror, digest))
-    eventually(lambda: not _path(mirror, digest).exists(), "it finds the damage")
-
-
-def test_a_mirror_that_nobody_asks_scrubs_too(tmp_path: Path, upstream: FakeUpstream) -> None:
-    root = tmp_path / "root"
-    digest = Digest.of(b"as it was")
-    path = root / "blobs" / "sha256" / digest.hex[:2] / digest.hex
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"as it is now")
-
-    with Mirror(root, upstream.url):
-        eventually(lambda: not path.exists(), "the damage is found")
-
-
-def test_it_never_does_if_told_so(tmp_path: Path, upstream: FakeUpstream) -> None:
-    root = tmp_path / "root"
-    digest = Digest.of(b"as it was")
-    path = root / "blobs" / "sha256" / digest.hex[:2] / digest.hex
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"as it is now")
-
-    with Mirror(root, upstream.url, REGISTRY_STORAGE_SCRUB_INTERVAL="0") as mirror:
-        assert "scrub" not in {path.stem for path in (root / "locks").iterdir()}
-        assert _get(mirror, digest).status_code == 404
-
-    assert path.read_bytes() == b"as it is now"
+    _flip(_path(mirror.root, digest))
+    eventually(lambda: not _path(mirror.root, digest).exists(), "it finds the damage")

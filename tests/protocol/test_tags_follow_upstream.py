@@ -69,6 +69,8 @@ def test_an_upstream_without_a_digest_header_is_asked_with_get(
     answer = client.get(f"/{name}/manifests/v1")
     assert answer.content == image.manifest
     assert answer.headers["Docker-Content-Digest"] == str(image.digest)
+    again = client.get(f"/{name}/manifests/v1")
+    assert (again.content, again.headers["X-Cache"]) == (image.manifest, "REVALIDATED")
 
 
 def test_many_cold_pulls_of_one_tag_cost_one_get(

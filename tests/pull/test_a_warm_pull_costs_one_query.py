@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.http.response import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from cache import catalog
+from cache import catalog, runtime, upkeep
 from cache.oci.digest import Digest
-from cache.oci.reference import RepositoryName
+from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
 from cache.runtime import Runtime
 from tests.fakes.upstream import FakeUpstream
@@ -77,3 +79,18 @@ def test_a_blob(
     digest = _hold(mirror, b"some bytes")
     assert get(f"blobs/{digest}").headers["X-Cache"] == "HIT"
     assert upstream.seen() == []
+
+
+def test_when_a_tag_was_confirmed_is_written_later(
+    mirror: Runtime, upstream: FakeUpstream, client: Client, get: Callable[[str], HttpResponseBase]
+) -> None:
+    upstream.add_image(NAME, "v1")
+    client.get(f"/v2/{NAME}/manifests/v1")
+    repository = Repository(mirror.config.upstream_name, RepositoryName.parse(NAME))
+    later = mirror.now() + timedelta(hours=1)
+    with runtime.using(replace(mirror, now=lambda: later)):
+        get("manifests/v1")
+        upkeep.flush()
+    known = catalog.find_tag(repository, Tag("v1"))
+    assert known is not None
+    assert known.checked_at == later

@@ -61,8 +61,8 @@ def pull_rows(
         rows.append(Row(name, unit, total[0], total[1], less_is_better=True))
         if asked or theirs_asked:
             notes.append(
-                f"A pull of a warm {what}, asks upstream for {_spelled(asked)} ({OURS}); "
-                f"{_spelled(theirs_asked)} (docker-registry)."
+                f"Upstream requests of a pull of a warm {what}: {OURS} {_spelled(asked)}; "
+                f"docker-registry {_spelled(theirs_asked)}."
             )
     return rows, notes
 

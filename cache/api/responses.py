@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from collections.abc import Iterator
-from typing import BinaryIO
 from urllib.parse import urlencode
 
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from cache.api.bodies import Breakable, StoreFile
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
-from cache.oci.errors import RegistryError
-from cache.pull import Arriving, Body, Held, Outcome, read_arriving
+from cache.pull import Arriving, Held, Outcome, read_arriving
 from cache.pull.listings import Page
 from cache.pull.manifests import ManifestAnswer
 
-_BLOB_TYPE = "application/octet-stream"
-
-#: Bytes per step where a file cannot leave through sendfile (TLS).
-_FILE_STEP = 256 * 1024
+BLOB_TYPE = "application/octet-stream"
 
 
 def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpResponse:
@@ -45,7 +38,7 @@ def blob_head_response(request: HttpRequest, digest: Digest, size: int | None) -
         return HttpResponse(status=304, headers=headers)
     if size is not None:
         headers["Content-Length"] = str(size)
-    return HttpResponse(content_type=_BLOB_TYPE, headers=headers)
+    return HttpResponse(content_type=BLOB_TYPE, headers=headers)
 
 
 def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBase:
@@ -64,11 +57,11 @@ def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBa
     status = 200 if wanted is None else 206
     if isinstance(blob, Held):
         blob.file.seek(wanted.start if wanted else 0)
-        return _StoreFile(blob.file, status, headers)
+        return StoreFile(blob.file, BLOB_TYPE, status, headers)
     start, stop = (wanted.start, wanted.stop) if wanted else (0, None)
     length = int(headers["Content-Length"]) if "Content-Length" in headers else None
-    stream = _Breakable(read_arriving(blob, start, stop), length)
-    return StreamingHttpResponse(stream, _BLOB_TYPE, status, headers=headers)
+    stream = Breakable(read_arriving(blob, start, stop), length)
+    return StreamingHttpResponse(stream, BLOB_TYPE, status, headers=headers)
 
 
 def names_response(request: HttpRequest, body: dict[str, object], page: Page) -> HttpResponse:
@@ -103,55 +96,3 @@ def _wanted_range(request: HttpRequest, blob: Held | Arriving, etag: str) -> Byt
 def _close(blob: Held | Arriving) -> None:
     if isinstance(blob, Held):
         blob.file.close()
-
-
-class _StoreFile(FileResponse):
-    """A file from where it stands, for the server's sendfile: exactly Content-Length bytes."""
-
-    block_size = _FILE_STEP
-
-    def __init__(self, file: BinaryIO, status: int, headers: dict[str, str]) -> None:
-        super().__init__(file, content_type=_BLOB_TYPE, status=status, headers=headers)
-        self._file = file
-        self._stop = file.tell() + int(headers["Content-Length"])
-
-    def set_headers(self, filelike: object) -> None:
-        """All headers are known already; Django's guesses from the file's name are not wanted."""
-
-    def close(self) -> None:
-        """The server is done, or the client gone; raises ``OSError`` if the file was cut meanwhile.
-
-        sendfile says nothing of bytes that were not there, and the client would take the next
-        answer on the connection for them: the error ends the connection.
-        """
-        is_cut = not self.closed and os.fstat(self._file.fileno()).st_size < self._stop
-        super().close()
-        if is_cut:
-            raise OSError(errno.EIO, "the blob's file was cut while it was sent")
-
-
-class _Breakable:
-    """A body that, when it cannot be completed, breaks the connection off.
-
-    Ending the iteration would tell the client that it has the whole. A reset connection is what
-    the server takes for a client's end: it closes the socket and writes no traceback.
-    """
-
-    def __init__(self, body: Body, length: int | None) -> None:
-        self._body = body
-        self._length = length
-
-    def __iter__(self) -> Iterator[bytes]:
-        sent = 0
-        try:
-            for chunk in self._body:
-                sent += len(chunk)
-                yield chunk
-        except RegistryError as error:
-            raise ConnectionResetError(errno.ECONNRESET, error.message) from error
-        if self._length not in (None, sent):
-            raise ConnectionResetError(errno.ECONNRESET, "the body is not as long as announced")
-
-    def close(self) -> None:
-        """The client is done, or gone."""
-        self._body.close()

@@ -107,7 +107,7 @@ class Proxy:
     on_deleted: OnDeleted = "drop"
     negative_ttl: timedelta = timedelta(seconds=10)
     connect_timeout: timedelta = timedelta(seconds=10)
-    first_byte_timeout: timedelta = timedelta(seconds=20)
+    first_byte_timeout: timedelta = timedelta(seconds=10)
     stall_timeout: timedelta = timedelta(seconds=30)
 
 

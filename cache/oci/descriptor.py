@@ -7,13 +7,17 @@ clients' own parsers do. What is wrong raises `BadManifest`.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from cache.oci.digest import Digest
+from cache.oci.digest import HEX_LENGTHS, Digest
 from cache.oci.errors import RegistryError, quote
 
 LONGEST_TEXT = 255
+
+# The OCI Image Specification's grammar, descriptor.md "Digests".
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
 LARGEST_SIZE = 2**63 - 1
 MOST_DESCRIPTORS = 10_000
 
@@ -24,6 +28,10 @@ Annotations: TypeAlias = tuple[tuple[str, str], ...]
 
 class BadManifest(ValueError):
     """Bytes from upstream that are not the manifest they should be; the text says why, bounded."""
+
+
+class UnknownAlgorithm(BadManifest):
+    """A digest by the grammar, of an algorithm that this mirror does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +100,15 @@ def parse_descriptor(value: object) -> Descriptor:
 
 
 def parse_digest(value: object) -> Digest:
-    """Read a digest inside a manifest. Raises BadManifest."""
+    """Read a digest inside a manifest. Raises BadManifest, UnknownAlgorithm if it may be right."""
     if not isinstance(value, str):
         raise BadManifest("a digest is missing or not text")
     try:
         return Digest.parse(value)
     except RegistryError as error:
+        algorithm = value.partition(":")[0]
+        if algorithm not in HEX_LENGTHS and _DIGEST.fullmatch(value[: LONGEST_TEXT + 1]):
+            raise UnknownAlgorithm(error.message) from error
         raise BadManifest(error.message) from error
 
 

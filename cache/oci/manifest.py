@@ -18,6 +18,7 @@ from cache.oci.descriptor import (
     Descriptor,
     JsonObject,
     Platform,
+    UnknownAlgorithm,
     parse_annotations,
     parse_descriptor,
     parse_digest,
@@ -160,20 +161,32 @@ def _pointers(
     if media_type in INDEX_TYPES:
         if "manifests" not in document:
             raise BadManifest("an index without manifests")
-        return None, [], [parse_descriptor(item) for item in _items(document, "manifests")]
+        return None, [], _descriptors(document, "manifests")
     if media_type in IMAGE_TYPES:
         config = parse_descriptor(document.get("config"))
-        layers = [parse_descriptor(item) for item in _items(document, "layers")]
+        layers = _descriptors(document, "layers")
         return config, [config, *layers], []
     if media_type in SCHEMA1_TYPES:
         return None, [_schema1_layer(item) for item in _items(document, "fsLayers")], []
     if media_type == OCI_ARTIFACT:
-        return None, [parse_descriptor(item) for item in _items(document, "blobs")], []
+        return None, _descriptors(document, "blobs"), []
     # Any other artifact: descriptors where an image manifest and an index have theirs.
     first = _optional(document, "config")
-    rest = [parse_descriptor(item) for key in ("layers", "blobs") for item in _items(document, key)]
-    children = [parse_descriptor(item) for item in _items(document, "manifests")]
+    rest = [*_descriptors(document, "layers"), *_descriptors(document, "blobs")]
+    children = _descriptors(document, "manifests")
     return first, [first, *rest] if first else rest, children
+
+
+def _descriptors(document: JsonObject, key: str) -> list[Descriptor]:
+    """A list of descriptors, without those whose digests we cannot verify and so never serve.
+
+    The manifest itself is passed on with all of them: other registries may know the algorithm.
+    """
+    found = []
+    for item in _items(document, key):
+        with suppress(UnknownAlgorithm):
+            found.append(parse_descriptor(item))
+    return found
 
 
 def _distinct(blobs: list[Descriptor]) -> tuple[Descriptor, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.config.conftest import Read, Refuse
+from tests.e2e.parts import require
 
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates")
+
+@pytest.fixture(autouse=True)
+def _openssl() -> None:
+    require("openssl")
 
 
 @pytest.fixture(autouse=True)

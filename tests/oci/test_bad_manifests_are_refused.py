@@ -76,7 +76,7 @@ def test_what_is_no_unambiguous_json_object(raw: bytes) -> None:
         {"digest": None},
         {"digest": 7},
         {"digest": "sha256:abc"},
-        {"digest": "blake3:" + "a" * 64},
+        {"digest": "blake3:"},
         pointer("one", size=-1),
         pointer("one", size=2**63),
         pointer("one", size=10**400),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -176,3 +177,15 @@ def test_annotations_that_no_database_can_hold_are_left_out() -> None:
     document = image(annotations={"a": "\0", "b": "\ud800", "c\0": "c", "d": "\u00e9\n"})
     manifest = read_manifest(body(document), OCI_MANIFEST)
     assert manifest.annotations == (("d", "\u00e9\n"),)
+
+
+@pytest.mark.parametrize("digest", ["sha384:" + "a" * 96, "blake3:" + "b" * 64, "x+y:AbC_=-"])
+def test_an_entry_with_an_unknown_algorithm_is_left_out(digest: str) -> None:
+    known = {"mediaType": OCI_MANIFEST, "digest": str(Digest.of(b"x")), "size": 1}
+    unknown = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 1}
+    body = json.dumps({"schemaVersion": 2, "manifests": [unknown, known]}).encode()
+
+    manifest = read_manifest(body, OCI_INDEX)
+
+    assert manifest.body == body
+    assert [child.digest for child in manifest.children] == [Digest.of(b"x")]

@@ -81,6 +81,14 @@ def test_a_blob(
     assert upstream.seen() == []
 
 
+def test_a_range_reads_no_further_than_it_goes(mirror: Runtime, client: Client) -> None:
+    """As over TLS, where the server reads the file by itself instead of having it sent."""
+    digest = _hold(mirror, b"some bytes")
+    answer = client.get(f"/v2/{NAME}/blobs/{digest}", headers={"Range": "bytes=2-5"})
+    assert answer.status_code == 206
+    assert answer.getvalue() == b"me b"
+
+
 def test_when_a_tag_was_confirmed_is_written_later(
     mirror: Runtime, upstream: FakeUpstream, client: Client, get: Callable[[str], HttpResponseBase]
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import select
-import shutil
 import socket
 import ssl
 import subprocess
@@ -13,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.parts import require
 from tests.fakes.upstream import FakeUpstream
 from tests.serve.conftest import PATIENCE, Mirror, Start, until
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="it makes the certificate")
+
+@pytest.fixture(autouse=True)
+def _openssl() -> None:
+    require("openssl")
+
 
 SIZE = 24 * 1024 * 1024
 # The beginning of a TLS record that announces 512 bytes of handshake.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import subprocess
 import urllib.error
@@ -11,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.parts import require
 from tests.serve.conftest import Mirror, Start, until
-
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates")
 
 
 @pytest.fixture(autouse=True)
 def _certificates(tmp_path: Path) -> None:
     """A certificate for the mirror (mirror.pem, mirror.key) and one for a client (client.*)."""
+    require("openssl")
     for name in ("mirror", "client"):
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",

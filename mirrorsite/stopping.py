@@ -19,7 +19,6 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hurried = False
-        self._is_orphan = False
 
     def is_parent_alive(self) -> bool:
         """False once the parent was killed: nobody would stop this worker, so it stops itself.
@@ -27,9 +26,8 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         It ends as after SIGTERM, so that its clients do not feel that the parent has gone.
         """
         if not super().is_parent_alive():
-            self._is_orphan = True
             self.alive = False
-        return not self._is_orphan
+        return bool(self.alive)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Begin or pause to let clients in; a worker that stops closes the door for good.

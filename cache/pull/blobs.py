@@ -26,6 +26,7 @@ from cache.pull.refusals import (
 )
 from cache.streaming.fill import Fill
 from cache.streaming.order import Order
+from cache.streaming.past import read_past
 from cache.streaming.reader import Reader
 from cache.streaming.source import (
     BAD_ANSWER,
@@ -66,6 +67,7 @@ class Arriving:
     digest: Digest
     size: int | None
     fill: Fill
+    order: Order
 
 
 @contextmanager
@@ -117,14 +119,23 @@ class Body:
     must not end as if all were there.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, order: Order) -> None:
         self._reader = reader
+        self._order = order
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._reader
+            yield from self._reader_or_past_the_store()
         except SourceFailed as failure:
             raise from_source(failure, UNKNOWN) from failure
+
+    def _reader_or_past_the_store(self) -> Iterator[bytes]:
+        try:
+            yield from self._reader
+        except SourceFailed as failure:
+            if failure.kind != STORE_FAILED:
+                raise
+            yield from read_past(self._order, self._reader.rest())
 
     def close(self) -> None:
         """Leave the fill, which goes on."""
@@ -139,8 +150,9 @@ def read_arriving(blob: Arriving, start: int, stop: int | None) -> Body:
     try:
         blob.fill.wait_readable(start, _FIRST_BYTE)
     except SourceFailed as failure:
-        raise from_source(failure, UNKNOWN) from failure
-    return Body(Reader(blob.fill, start, stop, blob.size))
+        if failure.kind != STORE_FAILED:
+            raise from_source(failure, UNKNOWN) from failure
+    return Body(Reader(blob.fill, start, stop, blob.size), blob.order)
 
 
 def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:
@@ -149,7 +161,11 @@ def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:
     One of another size was damaged behind our back: it goes to quarantine, and is fetched again.
     """
     store = runtime.current().store
-    file = store.open(digest)
+    try:
+        file = store.open(digest)
+    except OSError as error:
+        log.error("The store cannot open the blob %s: %s", digest, error)
+        return None
     if file is None or recorded is None:
         return file
     found = os.fstat(file.fileno()).st_size
@@ -173,7 +189,7 @@ def _join(repository: Repository, digest: Digest, *, linked: bool) -> Iterator[A
             raise from_source(failure, UNKNOWN) from failure
         if not linked and fill.origin != order.origin:
             _prove(repository, digest)
-        yield Arriving(digest, fill.size if fill.size is not None else order.size, fill)
+        yield Arriving(digest, fill.size if fill.size is not None else order.size, fill, order)
 
 
 @contextmanager

@@ -185,6 +185,14 @@ class Fill:
         cursor.position += len(data)
         return data
 
+    def file_of(self, cursor: Cursor) -> int | None:
+        """The file that a reader was given bytes of; None if there is none yet.
+
+        The descriptor stays open as long as the reader is a user of the fill.
+        """
+        with self._changed:
+            return self._fds[cursor.generation] if cursor.generation < len(self._fds) else None
+
     def _wait(self, arrived: Callable[[], bool], timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         with self._changed:

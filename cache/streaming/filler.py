@@ -7,6 +7,7 @@ filler from a dead one.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -37,6 +38,9 @@ PATIENCE = 0.5
 #: A blob bigger than this is refused (bytes); the OCI specification names no limit.
 LARGEST_BLOB = 256 * 1024**3
 
+#: No space, no quota, no inode left.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 _REHASH_STEP = 1024 * 1024
 
 
@@ -66,12 +70,25 @@ def _try(order: Order, store: Store, fill: Fill) -> SourceFailed | None:
     except SourceFailed as failure:
         return failure
     except OSError as error:
-        log.error("The store failed while %s was on its way: %s", order.digest, error)
-        return SourceFailed(STORE_FAILED, f"the store failed: {error.strerror}")
+        return _store_failure(order, fill, error)
     except Exception as error:
         log.exception("A fill of %s broke", order.digest)
         return SourceFailed(STORE_FAILED, f"the fill broke: {type(error).__name__}")
     return None
+
+
+def _store_failure(order: Order, fill: Fill, error: OSError) -> SourceFailed:
+    """The store's failure, or upstream's if it does not have the blob either.
+
+    Readers then go past the store, for which they must know that there is something to go to.
+    """
+    if fill.origin is None:
+        try:
+            with order.source.open(0) as stream:
+                fill.answered(stream.size, order.origin)
+        except SourceFailed as failure:
+            return failure
+    return SourceFailed(STORE_FAILED, f"the store failed: {error.strerror}")
 
 
 def _bring(order: Order, store: Store, fill: Fill) -> None:
@@ -151,6 +168,11 @@ class _Filling:
             self._fetch_verified()
         except SourceFailed as failure:
             self._give_up(failure)
+            raise
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                # What cannot be finished must not take the room that something else could use.
+                self.part.remove()
             raise
         # Readers need not wait for the disk: what they get is verified.
         self.fill.succeed()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from cache.streaming.fill import Fill
+from cache.streaming.past import Rest
 
 #: Bytes handed to the client's socket at a time.
 CHUNK = 256 * 1024
@@ -39,6 +40,11 @@ class Reader:
         if not data:
             raise StopIteration
         return data
+
+    def rest(self) -> Rest:
+        """What is still to come, for going past the store."""
+        cursor = self._cursor
+        return Rest(cursor.position, self._stop, cursor.total, self._fill.file_of(cursor))
 
     def close(self) -> None:
         """Leave the fill, which goes on without this reader."""

@@ -71,6 +71,12 @@ def test_what_is_no_count_is_refused(number: str) -> None:
         parse_page(_request(urlencode({"n": number})))
 
 
+@pytest.mark.parametrize("last", ["a\x00", "a" * 256])
+def test_what_is_no_name_to_go_on_from_is_refused(last: str) -> None:
+    with pytest.raises(RegistryError, match="NAME_INVALID"):
+        parse_page(_request(urlencode({"last": last})))
+
+
 @given(st.binary(max_size=2000))
 def test_no_query_string_causes_another_error(query: bytes) -> None:
     request = _request(query.decode("latin-1"))

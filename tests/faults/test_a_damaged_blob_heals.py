@@ -38,7 +38,14 @@ def mirror(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def client(mirror: Mirror) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{mirror.url}/v2", timeout=30, trust_env=False) as client:
+    # A connection for each request: the mirror ends one if the file is cut before it has noticed
+    # that all was sent.
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2",
+        timeout=30,
+        trust_env=False,
+        limits=httpx.Limits(max_keepalive_connections=0),
+    ) as client:
         yield client
 
 

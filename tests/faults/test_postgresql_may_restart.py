@@ -23,6 +23,8 @@ from tests.faults.postgres import Postgres
 NAME = "pg/image"
 LAYER = bytes(300_000)
 HELD_AT = 200_000
+#: So many, one after another, make the outage long enough for a pool to lose its patience.
+REFUSALS = 4
 POOLED = WORKERS * POOL["max_size"]
 
 
@@ -129,13 +131,13 @@ def test_while_it_is_gone_and_after(place: Place) -> None:
         download.read(100_000)
         place.postgres.stop()
 
-        begun = time.monotonic()
-        refused = place.get(f"manifests/{image.digest}")
-        took = time.monotonic() - begun
-        assert refused.status_code == 503
-        assert json.loads(refused.content)["errors"][0]["code"] == "UNAVAILABLE"
-        assert int(refused.headers["Retry-After"]) > 0
-        assert took < DATABASE_PATIENCE * 1.6
+        for _ in range(REFUSALS):
+            begun = time.monotonic()
+            refused = place.get(f"manifests/{image.digest}")
+            assert time.monotonic() - begun < DATABASE_PATIENCE * 1.6
+            assert refused.status_code == 503
+            assert json.loads(refused.content)["errors"][0]["code"] == "UNAVAILABLE"
+            assert int(refused.headers["Retry-After"]) > 0
         # What does not need it: the ping, upstream's list, and the fill under way.
         assert httpx.get(f"{place.mirror.url}/v2/", trust_env=False).status_code == 200
         assert "gone" in place.get("tags/list").json()["tags"]
@@ -143,7 +145,8 @@ def test_while_it_is_gone_and_after(place: Place) -> None:
         assert download.read_all() == str(arriving)
 
     place.postgres.start()
-    assert place.outcome(f"manifests/{image.digest}") == "HIT"
+    answers = [place.outcome(f"manifests/{image.digest}") for _ in range(4 * WORKERS)]
+    assert set(answers) == {"HIT"}
     assert place.get(f"blobs/{arriving}").content == data
     assert place.outcome(f"blobs/{arriving}") == "HIT"
     assert place.upstream.count("GET", f"/blobs/{arriving}") == 1

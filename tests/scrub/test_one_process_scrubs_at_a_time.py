@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from cache.oci.digest import Digest
 from cache.scrub import Place, alone, keep_verifying
 from cache.scrub.schedule import TRY_AGAIN, due_in
+from tests.e2e.processes import eventually
 from tests.scrub.bench import NOW, Bench, MemoryRecords
 
 WEEK = 168 * 3600.0
@@ -116,6 +119,35 @@ def test_the_lock_is_one_processs_and_falls_with_it(tmp_path: Path) -> None:
         # Waits until the kernel has ended the other one; the test's own time limit bounds it.
         with alone(lock, wait=True) as is_free:
             assert is_free
+
+
+def test_who_waits_for_a_file_that_was_swept_away_waits_for_the_next(tmp_path: Path) -> None:
+    lock = tmp_path / "scrub.lock"
+    entered = threading.Event()
+
+    def wait() -> None:
+        with alone(lock, wait=True):
+            entered.set()
+
+    waiting = threading.Thread(target=wait)
+    with ExitStack() as older, ExitStack() as newer:
+        older.enter_context(alone(lock, wait=False))
+        waiting.start()
+        eventually(lambda: _is_waited_for(lock), "the other one waits")
+        lock.unlink()
+        newer.enter_context(alone(lock, wait=False))
+        older.close()
+        eventually(lambda: entered.is_set() or _is_waited_for(lock), "the other one goes on")
+        assert not entered.is_set()
+    waiting.join(30)
+    assert entered.is_set()
+
+
+def _is_waited_for(lock: Path) -> bool:
+    """Whether somebody waits for the lock on this very file (proc(5))."""
+    rows = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    inode = str(lock.stat().st_ino)
+    return any(row[1] == "->" and row[6].endswith(f":{inode}") for row in rows)
 
 
 def test_a_lock_file_that_was_swept_away_is_no_lock(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.mirror import Mirror
+from tests.e2e.processes import eventually
 from tests.fakes.authentication import TokenService
 from tests.fakes.faults import Fault
 from tests.fakes.images import Image
@@ -91,7 +92,10 @@ def test_the_token_server_is_in_trouble(
     assert (known.content, known.headers["X-Cache"]) == (image.manifest, "STALE")
     assert cold.status_code == (429 if fault.status == 429 else 502)
     upstream.behave()
-    assert client.get(f"/blobs/{image.layer_digests[0]}").content == DATA
+    eventually(
+        lambda: client.get(f"/blobs/{image.layer_digests[0]}").content == DATA,
+        "the blob can be had again",
+    )
 
 
 def test_a_token_server_that_says_no_is_obeyed(

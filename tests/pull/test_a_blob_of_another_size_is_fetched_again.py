@@ -1,0 +1,90 @@
+"""A file that has not the size which was recorded for it is not served, but what replaces it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+import pytest
+
+from cache import catalog, pull, runtime
+from cache.oci.digest import Digest
+from cache.oci.reference import RepositoryName
+from cache.oci.repository import Repository
+from cache.pull import Held
+from cache.runtime import Runtime
+from cache.streaming.store import FileStore
+from tests.fakes.upstream import FakeUpstream
+
+NAME = "library/thing"
+DATA = b"some bytes" * 1000
+
+
+@pytest.fixture
+def repository(mirror: Runtime) -> Repository:
+    return Repository(mirror.config.upstream_name, RepositoryName.parse(NAME))
+
+
+def _commit(store: FileStore, digest: Digest) -> None:
+    part = store.begin(digest)
+    assert part is not None
+    part.write(DATA)
+    store.commit(digest, part)
+    part.close()
+
+
+class _Outpaced(FileStore):
+    """Another process heals the damaged blob just after this one has opened it."""
+
+    def open(self, digest: Digest) -> BinaryIO | None:
+        file = super().open(digest)
+        if file is not None and os.fstat(file.fileno()).st_size != len(DATA):
+            assert self.quarantine(digest)
+            _commit(self, digest)
+        return file
+
+
+@pytest.fixture
+def outpaced(mirror: Runtime) -> Iterator[_Outpaced]:
+    store = _Outpaced(mirror.config.storage.root)
+    with runtime.using(replace(mirror, store=store)):
+        yield store
+
+
+def test_what_another_process_has_healed_is_not_put_aside(
+    outpaced: _Outpaced, mirror: Runtime, repository: Repository, upstream: FakeUpstream
+) -> None:
+    digest = Digest.of(DATA)
+    _commit(outpaced, digest)
+    catalog.link_blob(repository, digest, mirror.now(), held=len(DATA))
+    (blob,) = outpaced.root.glob(f"blobs/*/*/{digest.hex}")
+    os.truncate(blob, 5)
+
+    with pull.open_blob(repository, digest):
+        pass
+
+    assert mirror.coalescer.drain(30)
+    assert outpaced.stat(digest) == len(DATA)
+    assert len(list((outpaced.root / "quarantine").iterdir())) == 1
+    assert upstream.seen() == []
+
+
+def test_a_wrong_record_is_put_right_and_refuses_the_blob_once(
+    mirror: Runtime, repository: Repository, upstream: FakeUpstream
+) -> None:
+    digest = upstream.add_blob(NAME, DATA)
+    catalog.link_blob(repository, digest, mirror.now(), held=5)
+    assert isinstance(mirror.store, FileStore)
+    _commit(mirror.store, digest)
+
+    with pull.open_blob(repository, digest) as opened:
+        assert not isinstance(opened, Held)
+    assert mirror.coalescer.drain(30)
+
+    assert catalog.recorded_size(digest) == len(DATA)
+    with pull.open_blob(repository, digest) as opened:
+        assert isinstance(opened, Held)
+        opened.file.close()
+    assert upstream.count("GET") == 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connections
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from cache import models
 from cache.database import note, question
@@ -249,6 +249,36 @@ def record_fill(digest: Digest, size: int, repository: Repository | None, now: d
             link_blob(repository, digest, now, held=size)
     finally:
         connections.close_all()
+
+
+def record_lost_fill(
+    repository: Repository, digest: Digest, kind: str, message: str, now: datetime
+) -> None:
+    """A blob was not kept, for a reason that the operator should know of; counted.
+
+    For a filler's own thread, like :func:`record_fill`.
+    """
+    try:
+        _record_incident(repository, digest, kind, message, now)
+    finally:
+        connections.close_all()
+
+
+@note()
+def _record_incident(
+    repository: Repository, digest: Digest, kind: str, message: str, now: datetime
+) -> None:
+    row, is_new = models.Incident.objects.get_or_create(
+        kind=kind,
+        upstream=repository.upstream,
+        repository=str(repository.name),
+        digest=str(digest),
+        defaults={"message": message, "first_at": now, "last_at": now},
+    )
+    if not is_new:
+        models.Incident.objects.filter(pk=row.pk).update(
+            message=message, last_at=now, count=F("count") + 1
+        )
 
 
 @question

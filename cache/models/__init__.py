@@ -1,6 +1,7 @@
 """The database's shape, one file per noun. Only the catalog and its neighbours look in here."""
 
 from cache.models.blob import Blob, BlobLink
+from cache.models.incident import Incident
 from cache.models.manifest import Manifest, ManifestLink, ManifestReference
 from cache.models.repository import Repository
 from cache.models.tag import Tag, TagMove
@@ -8,6 +9,7 @@ from cache.models.tag import Tag, TagMove
 __all__ = [
     "Blob",
     "BlobLink",
+    "Incident",
     "Manifest",
     "ManifestLink",
     "ManifestReference",

@@ -227,6 +227,7 @@ def _report(repository: Repository, digest: Digest, kind: str, message: str) -> 
     """Tell the operator of what upstream or the store did wrong; its refusals are no news."""
     if kind in (CORRUPT, BAD_ANSWER, STORE_FAILED):
         log.error("The blob %s of %s was not kept: %s", digest, repository, message)
+        catalog.record_lost_fill(repository, digest, kind, message, runtime.current().now())
 
 
 def _prove(repository: Repository, digest: Digest, held: int | None = None) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -177,6 +178,19 @@ def test_a_range_of_it_is_of_the_right_bytes(
 
     assert part.status_code == 206
     assert part.content == random.Random("range").randbytes(SIZE)[1000:2000]
+
+
+def test_a_wrong_record_refuses_the_blob_only_once(
+    client: httpx.Client, upstream: FakeUpstream, mirror: Mirror
+) -> None:
+    digest = _warm(client, upstream, "wrong record")
+    with closing(sqlite3.connect(mirror.root / "mirror.sqlite3")) as database, database:
+        database.execute("UPDATE cache_blob SET size = 5 WHERE digest = ?", (str(digest),))
+
+    assert _outcome(client, digest) == "MISS"
+
+    eventually(lambda: _outcome(client, digest) == "HIT", "the blob is held again")
+    assert upstream.count("GET", str(digest)) == 1
 
 
 def test_a_crowd_that_meets_the_damage_at_once_causes_one_transfer(

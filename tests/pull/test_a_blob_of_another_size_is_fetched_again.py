@@ -1,4 +1,4 @@
-"""A file that has not the size which was recorded for it is not served, but what replaces it is."""
+"""A file that has not the size which was recorded for it is not served; one that is right by now is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from cache import catalog, pull, runtime
 from cache.oci.digest import Digest
 from cache.oci.reference import RepositoryName
 from cache.oci.repository import Repository
-from cache.pull import Held
 from cache.runtime import Runtime
 from cache.streaming.store import FileStore
 from tests.fakes.upstream import FakeUpstream
@@ -69,22 +68,3 @@ def test_what_another_process_has_healed_is_not_put_aside(
     assert outpaced.stat(digest) == len(DATA)
     assert len(list((outpaced.root / "quarantine").iterdir())) == 1
     assert upstream.seen() == []
-
-
-def test_a_wrong_record_is_put_right_and_refuses_the_blob_once(
-    mirror: Runtime, repository: Repository, upstream: FakeUpstream
-) -> None:
-    digest = upstream.add_blob(NAME, DATA)
-    catalog.link_blob(repository, digest, mirror.now(), held=5)
-    assert isinstance(mirror.store, FileStore)
-    _commit(mirror.store, digest)
-
-    with pull.open_blob(repository, digest) as opened:
-        assert not isinstance(opened, Held)
-    assert mirror.coalescer.drain(30)
-
-    assert catalog.recorded_size(digest) == len(DATA)
-    with pull.open_blob(repository, digest) as opened:
-        assert isinstance(opened, Held)
-        opened.file.close()
-    assert upstream.count("GET") == 1

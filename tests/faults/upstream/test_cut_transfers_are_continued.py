@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 
 import httpx
 import pytest
@@ -111,3 +112,14 @@ def test_wrong_bytes_twice_are_told_to_the_operator(
         ),
         "the log names digest and repository",
     )
+    client.get(f"/{name}/blobs/{small}")
+    eventually(lambda: _incidents(mirror, str(small)) == [("corrupt", name, 2)], "it is counted")
+
+
+def _incidents(mirror: Mirror, digest: str) -> list[tuple[str, str, int]]:
+    connection = sqlite3.connect(mirror.root / "mirror.sqlite3")
+    try:
+        query = "select kind, repository, count from cache_incident where digest = ?"
+        return connection.execute(query, (digest,)).fetchall()
+    finally:
+        connection.close()

@@ -22,6 +22,7 @@ from cache.oci.digest import Digest
 from cache.oci.manifest import Manifest
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
+from cache.traffic import Confirmation
 
 #: A note that only renews a time waits no longer than this (seconds) for another writer.
 _NO_HURRY = 0.25
@@ -155,10 +156,14 @@ def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) 
 
 
 @note(patience=_NO_HURRY)
-def confirm_tags(confirmed: Mapping[tuple[Repository, Tag], datetime]) -> None:
-    """Upstream said at these moments that the tags point to where they did."""
-    for (repository, tag), at in confirmed.items():
-        _tag_rows(repository, tag).update(checked_at=at)
+def confirm_tags(confirmed: Mapping[tuple[Repository, Tag], Confirmation]) -> None:
+    """Upstream said at these moments that the tags point to where they did.
+
+    A tag that another process has moved since is left alone.
+    """
+    for (repository, tag), confirmation in confirmed.items():
+        still = _tag_rows(repository, tag).filter(manifest__digest=str(confirmation.digest))
+        still.update(checked_at=confirmation.at)
 
 
 @note()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
+from cache.oci.digest import Digest
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Upstream said at ``at`` that a tag points to ``digest``, as it did before."""
+
+    digest: Digest
+    at: datetime
 
 
 class Traffic:
@@ -18,14 +28,22 @@ class Traffic:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._confirmed: dict[tuple[Repository, Tag], datetime] = {}
+        self._confirmed: dict[tuple[Repository, Tag], Confirmation] = {}
 
-    def confirm_tag(self, repository: Repository, tag: Tag, at: datetime) -> None:
-        """Upstream said at that moment that the tag points to where it did."""
+    def confirm_tag(self, repository: Repository, tag: Tag, confirmation: Confirmation) -> None:
+        """Upstream said that the tag points to where it did."""
         with self._lock:
-            self._confirmed[repository, tag] = at
+            self._confirmed[repository, tag] = confirmation
 
-    def take_confirmed(self) -> Mapping[tuple[Repository, Tag], datetime]:
+    def checked_at(self, repository: Repository, tag: Tag, digest: Digest) -> datetime | None:
+        """When upstream last confirmed that target, if the database has not been told yet."""
+        with self._lock:
+            confirmation = self._confirmed.get((repository, tag))
+        if confirmation is None or confirmation.digest != digest:
+            return None
+        return confirmation.at
+
+    def take_confirmed(self) -> Mapping[tuple[Repository, Tag], Confirmation]:
         """The tags confirmed since this was last called, with the latest moment."""
         with self._lock:
             taken, self._confirmed = self._confirmed, {}

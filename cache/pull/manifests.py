@@ -17,6 +17,7 @@ from cache.pull.asking import asking
 from cache.pull.outcome import Outcome
 from cache.pull.refusals import from_upstream
 from cache.streaming.flight import exclusive
+from cache.traffic import Confirmation
 from cache.upstream import errors
 from cache.upstream.client import ManifestBody
 
@@ -88,7 +89,7 @@ def _by_digest(repository: Repository, digest: Digest) -> ManifestAnswer:
 
 def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
     mirror = runtime.current()
-    known = catalog.find_tag(repository, tag)
+    known = _known(repository, tag)
     if known is not None:
         window = mirror.config.proxy.freshness
         judged = freshness.judge(known.checked_at, mirror.now(), window)
@@ -107,6 +108,16 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
         log.warning("%s:%s is served stale: %s", repository, tag, error)
         age = freshness.age(known.checked_at, mirror.now())
         return ManifestAnswer(known.manifest, Outcome.STALE, age)
+
+
+def _known(repository: Repository, tag: Tag) -> KnownTag | None:
+    """The last known answer, with what the database has not been told yet."""
+    known = catalog.find_tag(repository, tag)
+    if known is None:
+        return None
+    traffic = runtime.current().traffic
+    confirmed_at = traffic.checked_at(repository, tag, known.manifest.digest)
+    return replace(known, checked_at=confirmed_at) if confirmed_at else known
 
 
 def _may_be_served_stale(error: errors.UpstreamError) -> bool:
@@ -130,7 +141,7 @@ def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> M
     if known is None or known.manifest.digest != manifest.digest:
         catalog.record_tag(repository, tag, manifest.digest, now)
     else:
-        mirror.traffic.confirm_tag(repository, tag, now)
+        mirror.traffic.confirm_tag(repository, tag, Confirmation(manifest.digest, now))
     return ManifestAnswer(manifest, outcome)
 
 

@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "cache.api": {"cache.pull", "cache.retention", "cache.runtime", "cache.access"},
     "cache.pull": {
+        "cache.traffic",
         "cache.runtime",
         "cache.catalog",
         "cache.access",
@@ -55,7 +56,7 @@ ROOMS: dict[str, set[str]] = {
     "cache.scrub": {"cache.streaming"},
     "cache.access": {"cache.models"},
     "cache.traffic": set(),
-    "cache.catalog": {"cache.models", "cache.database"},
+    "cache.catalog": {"cache.models", "cache.database", "cache.traffic"},
     "cache.database": set(),
     "cache.migrations": {"cache.models"},
     "cache.models": set(),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cache import catalog, runtime
+from cache import catalog, runtime, upkeep
 from cache.config import load
 from cache.oci.digest import Digest
 from cache.oci.reference import RepositoryName, Tag
@@ -81,6 +81,8 @@ def test_a_check_in_the_future_is_noted_anew_without_a_window_too(mirror: Runtim
 
     _pull(strict, START)
 
+    with runtime.using(mirror):
+        upkeep.flush()
     known = catalog.find_tag(_repository(mirror), TAG)
     assert known is not None
     assert known.checked_at == START

@@ -81,7 +81,8 @@ def _flip(path: Path) -> None:
 
 def _started(root: Path, *options: str, **streams: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        (sys.executable, "manage.py", "verify_store", *options),
+        # Where the tests run in the background, the shell has them ignore Ctrl-C.
+        ("env", "--default-signal=INT", sys.executable, "manage.py", "verify_store", *options),
         cwd=PROJECT,
         env=environment(
             MIRROR_CONFIG="/dev/null", REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=str(root)

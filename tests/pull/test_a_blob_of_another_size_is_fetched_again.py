@@ -1,4 +1,4 @@
-"""A file that has not the size which was recorded for it is not served; one that is right by now is."""
+"""A file of another size than the recorded one is put aside, unless it was healed meanwhile."""
 
 from __future__ import annotations
 

@@ -67,8 +67,12 @@ class Part:
         """Publish what is known, whole or not at all."""
         target = info_path(self.path)
         _, draft = drafts_of(self.path)
-        draft.write_text(json.dumps(asdict(info)), encoding="utf-8")
-        draft.replace(target)
+        try:
+            draft.write_text(json.dumps(asdict(info)), encoding="utf-8")
+            draft.replace(target)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
     def info(self) -> PartInfo:
         """What an earlier or present filler published."""

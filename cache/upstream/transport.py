@@ -5,6 +5,7 @@ Redirects are followed by hand, because who may see `Authorization` is decided a
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
@@ -270,11 +271,22 @@ def _translate(error: httpx.HTTPError, host: str) -> UpstreamError:
         return TimedOut(f"{host} did not answer in time.")
     if isinstance(error, httpx.ProxyError):
         return Unreachable(f"The proxy refused to connect to {host}.")
+    if isinstance(error, httpx.NetworkError) and _is_our_shortage(error):
+        return Busy(f"The mirror has no file descriptor left to reach {host}.")
     if isinstance(error, httpx.NetworkError):
         return Unreachable(f"{host} cannot be reached: {_reason(error)}.")
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         return Unreachable(f"{host} closed the connection without an answer.")
     return BadAnswer(f"{host} sent an answer that is not HTTP/1.1.")
+
+
+def _is_our_shortage(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _reason(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from django.db import connections
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from cache import models
-from cache.database import note, question
+from cache.database import TROUBLE, note, question
 from cache.oci.digest import Digest
 from cache.oci.manifest import Manifest
 from cache.oci.reference import Tag
@@ -129,12 +129,26 @@ def link_manifest(repository: Repository, digest: Digest, now: datetime) -> None
         _link_manifest(repository, row, now)
 
 
-@note()
-def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
+def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> bool:
     """Upstream said that the tag points to a manifest; a move is noted.
 
-    Nothing is, if the manifest is not held: then the database did not take it a moment ago.
+    Nothing is, if the manifest is not held: the database did not take it a moment ago, and is not
+    waited for a second time.
     """
+    try:
+        return is_manifest_held(digest) and _record_tag(repository, tag, digest, now)
+    except TROUBLE:
+        return False
+
+
+@question
+def is_manifest_held(digest: Digest) -> bool:
+    """Whether some repository contains this manifest."""
+    return models.Manifest.objects.filter(digest=str(digest)).exists()
+
+
+@note()
+def _record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
     target = models.Manifest.objects.filter(digest=str(digest)).first()
     if target is None:
         return

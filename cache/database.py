@@ -24,7 +24,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: What a database raises that is locked, gone, full or read-only; anything else is a defect.
-_TROUBLE = (OperationalError, InterfaceError)
+TROUBLE = (OperationalError, InterfaceError)
 
 #: A statement that fails within so many seconds failed on a connection which the server had closed
 #: long ago; one that waited for a lock or for a connection takes longer.
@@ -42,7 +42,7 @@ def question(ask: Callable[P, R]) -> Callable[P, R]:
         began = time.monotonic()
         try:
             return ask(*args, **kwargs)
-        except _TROUBLE:
+        except TROUBLE:
             if time.monotonic() - began >= _AT_ONCE or not _discard_dead_connections():
                 raise
             return ask(*args, **kwargs)
@@ -71,7 +71,7 @@ def note(
             try:
                 with _turn_to_write(patience), _waiting_for_lock(patience):
                     asked(*args, **kwargs)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 reason = " ".join(str(error).split())
                 log.warning("The database did not take a note (%s): %s", write.__name__, reason)
                 return False

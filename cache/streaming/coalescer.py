@@ -22,7 +22,7 @@ class Coalescer:
         self._store = store
         self._lock = threading.Lock()
         self._fills: dict[Digest, Fill] = {}
-        self._threads: dict[Digest, threading.Thread] = {}
+        self._threads: list[threading.Thread] = []
 
     @contextmanager
     def join(self, order: Order) -> Iterator[Fill]:
@@ -42,7 +42,7 @@ class Coalescer:
         """Wait until the fills that run now have ended; whether they did in ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         with self._lock:
-            threads = list(self._threads.values())
+            threads = list(self._threads)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
@@ -50,7 +50,8 @@ class Coalescer:
     def _enter(self, order: Order) -> Fill:
         with self._lock:
             fill = self._fills.get(order.digest)
-            if fill is None:
+            # One that has just failed has still its report to write: it is nobody's way any more.
+            if fill is None or fill.failed:
                 fill = self._start(order)
             fill.enter(order)
             return fill
@@ -66,7 +67,7 @@ class Coalescer:
         except RuntimeError as error:
             raise SourceFailed(STORE_FAILED, "the mirror has no thread left for a fill") from error
         self._fills[order.digest] = fill
-        self._threads[order.digest] = thread
+        self._threads.append(thread)
         return fill
 
     def _run(self, order: Order, fill: Fill) -> None:
@@ -74,5 +75,7 @@ class Coalescer:
             filler.run(order, self._store, fill)
         finally:
             with self._lock:
-                del self._fills[order.digest], self._threads[order.digest]
+                if self._fills.get(order.digest) is fill:
+                    del self._fills[order.digest]
+                self._threads.remove(threading.current_thread())
             fill.leave()

@@ -121,6 +121,12 @@ class Fill:
             self._changed.notify_all()
             return None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without the blob."""
+        with self._changed:
+            return self._failure is not None and not self._verified
+
     # -- the readers' side ---------------------------------------------------------------------
 
     def enter(self, order: Order | None = None) -> None:

@@ -20,15 +20,14 @@ parts=(
     postgres:postgresql
 )
 
-# Debian keeps the programs of each version of PostgreSQL's server in a folder of their own.
-for folder in /usr/lib/postgresql/*/bin; do
-    PATH+=:$folder
-done
-
 missing=()
 packages=()
 find_missing() {
-    local part
+    local part folder PATH=$PATH
+    # Debian keeps the programs of each version of PostgreSQL's server in a folder of their own.
+    for folder in /usr/lib/postgresql/*/bin; do
+        PATH+=:$folder
+    done
     missing=() packages=()
     for part in "${parts[@]}"; do
         if ! command -v "${part%%:*}" >/dev/null; then

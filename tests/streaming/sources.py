@@ -66,7 +66,8 @@ def order_of(
     digest: Digest | None = None,
     size: int | None = None,
     on_commit: Callable[[int, str | None], None] = lambda _size, _origin: None,
+    on_failure: Callable[[str, str], None] = lambda _kind, _message: None,
     policy: RetryPolicy = QUICK,
 ) -> Order:
     """An order for the blob that ``source`` has."""
-    return Order(digest or Digest.of(source.data), source, size, on_commit, policy=policy)
+    return Order(digest or Digest.of(source.data), source, size, on_commit, on_failure, policy)

@@ -90,3 +90,12 @@ def test_no_manifest_but_a_web_page(
     answer = client.get(f"/{name}/manifests/v1")
     assert answer.status_code == 502
     assert "web page" in answer.json()["errors"][0]["message"]
+
+
+def test_a_spent_quota_is_asked_for_once(
+    client: httpx.Client, upstream: FakeUpstream, name: str
+) -> None:
+    digest = upstream.add_blob(name, name.encode())
+    upstream.misbehave(Fault(status=429), path=str(digest))
+    assert client.get(f"/{name}/blobs/{digest}").status_code == 429
+    assert len(upstream.seen(path=str(digest))) == 1

@@ -6,11 +6,13 @@ import http.client
 import os
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.images import MIB, noise
@@ -153,3 +155,21 @@ def test_silent_connections_hold_up_no_stop(home: Path, upstream: FakeUpstream) 
             stop.join(30)
 
     assert stop.code == 0
+
+
+def test_what_was_to_be_written_is_written(home: Path, upstream: FakeUpstream) -> None:
+    upstream.add_image(NAME, "v1")
+    with _running(home, upstream, ENOUGH) as mirror:
+        httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False)
+        recorded = _checked_at(mirror)
+        again = httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False)
+        assert again.headers["X-Cache"] == "REVALIDATED"
+        stop = _Stop(mirror)
+        stop.join()
+        assert _checked_at(mirror) > recorded
+
+
+def _checked_at(mirror: Mirror) -> str:
+    with closing(sqlite3.connect(mirror.root / "mirror.sqlite3")) as connection:
+        (moment,) = connection.execute("select checked_at from cache_tag").fetchone()
+        return str(moment)

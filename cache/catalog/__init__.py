@@ -1,0 +1,60 @@
+"""What the pull path asks of the database, and tells it: functions named by their question.
+
+They take and return plain frozen values. On a warm pull each is one query and no write.
+
+A question raises ``django.db.Error`` when the database does not answer. What is told (functions
+that return whether it was recorded) is a note, see :mod:`cache.database`: without it the next pull
+asks upstream again.
+"""
+
+from cache.catalog.blobs import (
+    KnownLink,
+    find_blob_link,
+    forget_blob,
+    link_blob,
+    list_recorded,
+    record_blob,
+    record_fill,
+    record_lost_fill,
+    recorded_size,
+)
+from cache.catalog.manifests import (
+    StoredManifest,
+    find_held_manifest,
+    find_manifest,
+    is_manifest_held,
+    link_manifest,
+    list_referrers,
+    promised_size,
+    record_manifest,
+)
+from cache.catalog.repositories import is_repository_known, list_repositories
+from cache.catalog.tags import KnownTag, confirm_tags, drop_tag, find_tag, list_tags, record_tag
+
+__all__ = [
+    "KnownLink",
+    "KnownTag",
+    "StoredManifest",
+    "confirm_tags",
+    "drop_tag",
+    "find_blob_link",
+    "find_held_manifest",
+    "find_manifest",
+    "find_tag",
+    "forget_blob",
+    "is_manifest_held",
+    "is_repository_known",
+    "link_blob",
+    "link_manifest",
+    "list_recorded",
+    "list_referrers",
+    "list_repositories",
+    "list_tags",
+    "promised_size",
+    "record_blob",
+    "record_fill",
+    "record_lost_fill",
+    "record_manifest",
+    "record_tag",
+    "recorded_size",
+]

@@ -1,0 +1,132 @@
+"""Manifests, which repositories contain them, and what they promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cache import models
+from cache.catalog.repositories import repository_row
+from cache.database import note, question
+from cache.oci.digest import Digest
+from cache.oci.manifest import Manifest
+from cache.oci.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as it goes to a client."""
+
+    digest: Digest
+    media_type: str
+    body: bytes
+
+
+@question
+def find_manifest(repository: Repository, digest: Digest) -> StoredManifest | None:
+    """The manifest, if the repository is known to contain it."""
+    row = (
+        models.Manifest.objects.filter(
+            digest=str(digest),
+            links__repository__upstream=repository.upstream,
+            links__repository__name=str(repository.name),
+        )
+        .values_list("media_type", "body")
+        .first()
+    )
+    return StoredManifest(digest, row[0], bytes(row[1])) if row else None
+
+
+@question
+def find_held_manifest(digest: Digest) -> StoredManifest | None:
+    """The manifest, if any repository contains it: no word on who may have it."""
+    row = (
+        models.Manifest.objects.filter(digest=str(digest)).values_list("media_type", "body").first()
+    )
+    return StoredManifest(digest, row[0], bytes(row[1])) if row else None
+
+
+@question
+def is_manifest_held(digest: Digest) -> bool:
+    """Whether some repository contains this manifest."""
+    return models.Manifest.objects.filter(digest=str(digest)).exists()
+
+
+@note()
+def record_manifest(repository: Repository, manifest: Manifest, now: datetime) -> None:
+    """Upstream gave this manifest in this repository."""
+    references = {
+        str(descriptor.digest): models.ManifestReference(
+            digest=str(descriptor.digest), size=descriptor.size, is_manifest=is_manifest
+        )
+        for is_manifest, descriptors in ((False, manifest.blobs), (True, manifest.children))
+        for descriptor in descriptors
+    }
+    row, is_new = models.Manifest.objects.get_or_create(
+        digest=str(manifest.digest),
+        defaults={
+            "media_type": manifest.media_type,
+            "body": manifest.body,
+            "artifact_type": _referrer_type(manifest),
+            "subject": str(manifest.subject.digest) if manifest.subject else "",
+            "stored_at": now,
+        },
+    )
+    if is_new:
+        for reference in references.values():
+            reference.manifest = row
+        models.ManifestReference.objects.bulk_create(references.values())
+    _link_manifest(repository, row, now)
+
+
+@note()
+def link_manifest(repository: Repository, digest: Digest, now: datetime) -> None:
+    """Upstream vouched that the repository contains a manifest that is held already."""
+    row = models.Manifest.objects.filter(digest=str(digest)).first()
+    if row is not None:
+        _link_manifest(repository, row, now)
+
+
+@question
+def list_referrers(repository: Repository, subject: Digest, limit: int) -> list[StoredManifest]:
+    """The held manifests of the repository that have ``subject`` as their subject."""
+    rows = (
+        models.Manifest.objects.filter(
+            subject=str(subject),
+            links__repository__upstream=repository.upstream,
+            links__repository__name=str(repository.name),
+        )
+        .order_by("digest")
+        .values_list("digest", "media_type", "body")[:limit]
+    )
+    return [StoredManifest(Digest.parse(row[0]), row[1], bytes(row[2])) for row in rows]
+
+
+@question
+def promised_size(repository: Repository, digest: Digest) -> int | None:
+    """The size in bytes that a manifest of this repository gives for a blob."""
+    return (
+        models.ManifestReference.objects.filter(
+            digest=str(digest),
+            size__isnull=False,
+            manifest__links__repository__upstream=repository.upstream,
+            manifest__links__repository__name=str(repository.name),
+        )
+        .values_list("size", flat=True)
+        .first()
+    )
+
+
+def _referrer_type(manifest: Manifest) -> str:
+    return (manifest.artifact_type or "")[:255]
+
+
+def _link_manifest(repository: Repository, row: models.Manifest, now: datetime) -> None:
+    models.ManifestLink.objects.bulk_create(
+        [
+            models.ManifestLink(
+                repository=repository_row(repository, now), manifest=row, proved_at=now
+            )
+        ],
+        ignore_conflicts=True,
+    )

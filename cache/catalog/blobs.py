@@ -9,6 +9,7 @@ from django.db import connections
 from django.db.models import F, OuterRef, Subquery
 
 from cache import models
+from cache.catalog.prepared import Prepared
 from cache.catalog.repositories import repository_row
 from cache.database import note, question
 from cache.oci.digest import Digest
@@ -22,19 +23,20 @@ class KnownLink:
     size: int | None
 
 
+_BLOB_LINK = Prepared(
+    "digest",
+    "upstream",
+    "name",
+    build=lambda digest, upstream, name: models.BlobLink.objects.filter(
+        digest=digest, repository__upstream=upstream, repository__name=name
+    ).values_list(Subquery(models.Blob.objects.filter(digest=OuterRef("digest")).values("size"))),
+)
+
+
 @question
 def find_blob_link(repository: Repository, digest: Digest) -> KnownLink | None:
     """What is known of the blob in this repository; None if upstream never gave it there."""
-    size_held = models.Blob.objects.filter(digest=OuterRef("digest")).values("size")
-    row = (
-        models.BlobLink.objects.filter(
-            digest=str(digest),
-            repository__upstream=repository.upstream,
-            repository__name=str(repository.name),
-        )
-        .values_list(Subquery(size_held))
-        .first()
-    )
+    row = _BLOB_LINK.first(str(digest), repository.upstream, str(repository.name))
     return None if row is None else KnownLink(row[0])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cache import models
+from cache.catalog.prepared import Prepared
 from cache.catalog.repositories import repository_row
 from cache.database import note, question
 from cache.oci.digest import Digest
@@ -22,18 +23,20 @@ class StoredManifest:
     body: bytes
 
 
+_MANIFEST = Prepared(
+    "digest",
+    "upstream",
+    "name",
+    build=lambda digest, upstream, name: models.Manifest.objects.filter(
+        digest=digest, links__repository__upstream=upstream, links__repository__name=name
+    ).values_list("media_type", "body"),
+)
+
+
 @question
 def find_manifest(repository: Repository, digest: Digest) -> StoredManifest | None:
     """The manifest, if the repository is known to contain it."""
-    row = (
-        models.Manifest.objects.filter(
-            digest=str(digest),
-            links__repository__upstream=repository.upstream,
-            links__repository__name=str(repository.name),
-        )
-        .values_list("media_type", "body")
-        .first()
-    )
+    row = _MANIFEST.first(str(digest), repository.upstream, str(repository.name))
     return StoredManifest(digest, row[0], bytes(row[1])) if row else None
 
 

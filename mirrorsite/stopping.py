@@ -42,9 +42,16 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             self._let_in_who_waits(listener)
             listener.close()
 
-    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_quit(self, _sig: int, _frame: FrameType | None) -> None:
+        """End at once, past gunicorn's own way, which shuts its pool of threads down in here.
+
+        That waits for a lock of the pool's, and the main thread, which this interrupts, may hold
+        it: just then it hands a request over. `worker_exit` ends the process, and so the threads.
+        """
         self.hurried = True
-        super().handle_quit(sig, frame)
+        self.alive = False
+        self.cfg.set("graceful_timeout", 0)
+        raise SystemExit(0)
 
     def _let_in_who_waits(self, listener: Any) -> None:
         """Accept what the kernel has accepted already: closing would reset those connections."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 
 import pytest
+from gunicorn.config import Config
 
-from tests.serve.conftest import Mirror, Start, until
+from mirrorsite.stopping import StoppingWorker
+from tests.serve.conftest import PATIENCE, Mirror, Start, until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -55,6 +58,40 @@ def test_ctrl_c_does_not_wait_for_a_client_that_is_in_the_middle_of_a_request(
     assert code == 0
     assert "SIGKILL" not in mirror.errors
     assert not mirror.has_left_processes()
+
+
+def test_ctrl_c_may_come_while_requests_are_handed_to_threads(start: Start) -> None:
+    mirror = start(WEB_CONCURRENCY="1", MIRROR_THREADS="100")
+    mirror.wait_until_it_answers()
+    clients = [socket.create_connection(("127.0.0.1", mirror.port)) for _ in range(60)]
+    for client in clients:
+        client.sendall(b"GET / HTTP/1.1\r\nX-Half: ")  # starts a thread
+
+    code = mirror.end(signal.SIGINT)
+
+    for client in clients:
+        client.close()
+    assert code == 0
+    assert not mirror.has_left_processes()
+
+
+def test_the_handler_waits_for_no_lock_that_the_main_thread_may_hold() -> None:
+    worker = StoppingWorker(0, os.getpid(), [], None, 30, Config(), None)
+    worker.tpool = worker.get_thread_pool()
+
+    def quit_at_once() -> None:
+        with pytest.raises(SystemExit):
+            worker.handle_quit(signal.SIGQUIT, None)
+
+    handler = threading.Thread(target=quit_at_once)
+    with worker.tpool._shutdown_lock:  # held in the middle of ThreadPoolExecutor.submit
+        handler.start()
+        handler.join(PATIENCE)
+        waits = handler.is_alive()
+
+    handler.join(PATIENCE)
+    worker.tmp.close()
+    assert not waits
 
 
 def test_a_worker_that_dies_is_replaced(mirror: Mirror) -> None:

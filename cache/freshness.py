@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from cache.oci.pattern import Pattern
+    from cache.oci.reference import Tag
 
 
 class Freshness(Enum):
@@ -19,6 +23,17 @@ class Freshness(Enum):
     """Checked too long ago: revalidate; good enough only when upstream cannot answer."""
     UNKNOWN = "unknown"
     """Never checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long a tag's answer is trusted: by the first rule whose pattern fits, else `default`."""
+
+    default: timedelta = timedelta(0)
+    rules: tuple[tuple[Pattern, timedelta], ...] = ()
+
+    def of(self, tag: Tag) -> timedelta:
+        return next((window for rule, window in self.rules if rule.fits(str(tag))), self.default)
 
 
 def judge(checked_at: datetime | None, now: datetime, window: timedelta) -> Freshness:

@@ -12,13 +12,12 @@ MOST_ENTRIES = 10_000
 
 
 class Negatives:
-    """In one process, the keys that upstream answered with 404 less than ``ttl`` seconds ago.
+    """In one process, the keys that an upstream answered with 404 a moment ago.
 
     ``now`` is a monotonic clock in seconds. Thread-safe.
     """
 
-    def __init__(self, ttl: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._ttl = ttl
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._lock = threading.Lock()
         self._noted: OrderedDict[Hashable, float] = OrderedDict()
@@ -31,13 +30,13 @@ class Negatives:
             if len(self._noted) > MOST_ENTRIES:
                 self._noted.popitem(last=False)
 
-    def has(self, key: Hashable) -> bool:
-        """Whether upstream need not be asked for this now."""
+    def has(self, key: Hashable, ttl: float) -> bool:
+        """Whether upstream said so less than ``ttl`` seconds ago, and need not be asked now."""
         with self._lock:
             noted_at = self._noted.get(key)
             if noted_at is None:
                 return False
-            if self._now() - noted_at < self._ttl:
+            if self._now() - noted_at < ttl:
                 return True
             del self._noted[key]
             return False

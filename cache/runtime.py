@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +13,12 @@ from pathlib import Path
 
 from django.conf import settings
 
-from cache.config import Config
+from cache.config import Config, Proxy
+from cache.memory import Memory
 from cache.negatives import Negatives
+from cache.oci.repository import Repository
 from cache.streaming.coalescer import Coalescer
-from cache.streaming.flight import Flights
+from cache.streaming.flight import Flights, exclusive
 from cache.streaming.store import FileStore, Store
 from cache.streaming.sweep import sweep_locks
 from cache.traffic import Traffic
@@ -26,6 +29,10 @@ from cache.version import VERSION
 USER_AGENT = f"mirrorsite/{VERSION}"
 
 
+#: A record that nobody has written anew for so long (seconds) means nothing any more.
+_LONGEST_MEMORY = 7 * 24 * 3600
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Everything that lives as long as the process. ``locks`` is a folder for lock files."""
@@ -34,35 +41,54 @@ class Runtime:
     store: Store
     coalescer: Coalescer
     flights: Flights
-    upstream: Upstream
+    upstreams: Mapping[str, Upstream]
     negatives: Negatives
     traffic: Traffic
+    memory: Memory
     locks: Path
     now: Callable[[], datetime]
+
+    def proxy_of(self, repository: Repository) -> Proxy:
+        """What the operator set for the repository's upstream."""
+        return self.config.names[repository.upstream]
+
+    def upstream_of(self, repository: Repository) -> Upstream:
+        """The registry that has the repository; ``KeyError`` if it is not configured any more."""
+        return self.upstreams[repository.upstream]
+
+    def close(self) -> None:
+        """Close the connections to all upstreams, for good."""
+        for upstream in self.upstreams.values():
+            upstream.close()
 
 
 def build(config: Config) -> Runtime:
     """A runtime of its own; raises ``OSError`` if the store's folders cannot be made."""
     store = FileStore(config.storage.root)
-    endpoint = Endpoint(
-        url=config.proxy.remoteurl,
-        username=config.proxy.username or None,
-        password=config.proxy.password or None,
-        connect_timeout=config.proxy.connect_timeout.total_seconds(),
-        first_byte_timeout=config.proxy.first_byte_timeout.total_seconds(),
-        stall_timeout=config.proxy.stall_timeout.total_seconds(),
-        user_agent=USER_AGENT,
-    )
+    memory = _memory(config)
     return Runtime(
         config=config,
         store=store,
         coalescer=Coalescer(store),
         flights=Flights(),
-        upstream=Upstream(endpoint),
-        negatives=Negatives(config.proxy.negative_ttl.total_seconds()),
+        upstreams={proxy.name: Upstream(_endpoint(proxy), memory) for proxy in config.upstreams},
+        negatives=Negatives(),
         traffic=Traffic(),
+        memory=memory,
         locks=_locks(config),
         now=lambda: datetime.now(UTC),
+    )
+
+
+def _endpoint(proxy: Proxy) -> Endpoint:
+    return Endpoint(
+        url=proxy.remoteurl,
+        username=proxy.username or None,
+        password=proxy.password or None,
+        connect_timeout=proxy.connect_timeout.total_seconds(),
+        first_byte_timeout=proxy.first_byte_timeout.total_seconds(),
+        stall_timeout=proxy.stall_timeout.total_seconds(),
+        user_agent=USER_AGENT,
     )
 
 
@@ -71,12 +97,17 @@ def sweep(config: Config) -> None:
     store = FileStore(config.storage.root)
     store.sweep(time.time())
     sweep_locks(_locks(config))
+    _memory(config).sweep(before=time.time() - _LONGEST_MEMORY)
 
 
 def drain(timeout: float) -> None:
     """Give this process's fills ``timeout`` seconds to end."""
     if _current is not None:
         _current.coalescer.drain(timeout)
+
+
+def _memory(config: Config) -> Memory:
+    return Memory(config.storage.root / "memory", functools.partial(exclusive, _locks(config)))
 
 
 def _locks(config: Config) -> Path:

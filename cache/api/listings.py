@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from cache import pull, runtime
-from cache.api.parsing import parse_page, parse_repository
+from cache import pull
+from cache.api.parsing import parse_page, parse_repository, parse_upstream
 from cache.api.responses import names_response, outcome_headers
 from cache.oci.digest import Digest
 from cache.oci.media_types import OCI_INDEX
@@ -17,7 +17,7 @@ router = Router()
 @router.api_operation(["GET", "HEAD"], "/_catalog")
 def catalog(request: HttpRequest) -> HttpResponse:
     """What is cached here (Docker Registry HTTP API V2, "Listing Repositories")."""
-    page = pull.list_repositories(runtime.current().config.upstream_name, *parse_page(request))
+    page = pull.list_repositories(parse_upstream(request), *parse_page(request))
     return names_response(request, {"repositories": page.names}, page)
 
 

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.http import HttpRequest
 
 from cache import runtime
+from cache.config import Proxy
+from cache.naming import locate, upstream_called
 from cache.oci.errors import RegistryError, quote
-from cache.oci.reference import RepositoryName, hub_name
 from cache.oci.repository import Repository
-
-#: The name that clients have for Docker Hub, whatever host it is reached at.
-HUB = "docker.io"
 
 _LONGEST_NUMBER = 9
 _LONGEST_LAST = 255
 
 
 def accepted_namespace(request: HttpRequest) -> str | None:
-    """The registry that the client names in the query `ns`, if this mirror serves it.
-
-    A daemon's mirror stands for Docker Hub whatever upstream it has, so `docker.io` always does.
-    """
-    config = runtime.current().config
+    """The registry that the client names in the query `ns`, if this mirror serves it."""
     wanted = request.GET.get("ns")
-    own_names = (HUB, config.upstream_name, urlsplit(config.proxy.remoteurl).netloc)
-    return wanted if wanted in own_names else None
+    return wanted if wanted in runtime.current().config.names else None
 
 
 def parse_repository(request: HttpRequest, name: str) -> Repository:
-    """The repository in the path, at the upstream that the client means.
+    """The repository that the client means; raises :class:`RegistryError`.
 
-    containerd names the registry that it wants in the query `ns`. Raises :class:`RegistryError`
-    NAME_INVALID or NAME_UNKNOWN.
+    containerd names the registry that it wants in the query `ns`.
     """
-    config = runtime.current().config
+    return locate(runtime.current().config, name, request.GET.get("ns"))
+
+
+def parse_upstream(request: HttpRequest) -> Proxy | None:
+    """The upstream that the client names, if it names one; raises :class:`RegistryError`."""
     wanted = request.GET.get("ns")
-    if wanted and accepted_namespace(request) is None:
-        raise RegistryError(
-            "NAME_UNKNOWN",
-            f"no upstream is configured for the registry {quote(wanted)}: "
-            f"this mirror serves {config.upstream_name}",
-        )
-    parsed = RepositoryName.parse(name)
-    return Repository(config.upstream_name, hub_name(parsed) if config.is_hub else parsed)
+    return upstream_called(runtime.current().config, wanted) if wanted else None
 
 
 def parse_page(request: HttpRequest) -> tuple[int | None, str]:

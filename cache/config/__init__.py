@@ -7,6 +7,27 @@ The keys are described in docs/configuration.md and listed in `keys.py`.
 from __future__ import annotations
 
 from cache.config.load import load
-from cache.config.shape import Address, Config, ConfigError, Http, Log, Proxy, Storage, Tls
+from cache.config.shape import (
+    Address,
+    Config,
+    ConfigError,
+    Exec,
+    Http,
+    Log,
+    Proxy,
+    Storage,
+    Tls,
+)
 
-__all__ = ["Address", "Config", "ConfigError", "Http", "Log", "Proxy", "Storage", "Tls", "load"]
+__all__ = [
+    "Address",
+    "Config",
+    "ConfigError",
+    "Exec",
+    "Http",
+    "Log",
+    "Proxy",
+    "Storage",
+    "Tls",
+    "load",
+]

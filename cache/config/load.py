@@ -25,6 +25,7 @@ from cache.config.shape import (
 )
 from cache.config.sources import HIDDEN, Answers, read_environment, read_text
 from cache.config.values import Refused
+from cache.freshness import Windows
 from cache.oci.errors import quote
 
 FILE_VARIABLE = "MIRROR_CONFIG"
@@ -194,7 +195,7 @@ def _proxy(answers: Answers) -> Proxy:
         username=username,
         password=password,
         ttl=answers.take("proxy.ttl", values.lifetime, Proxy().ttl),
-        freshness=answers.take("proxy.freshness", values.duration, Proxy().freshness),
+        freshness=Windows(answers.take("proxy.freshness", values.duration, timedelta(0))),
         on_deleted=answers.take("proxy.on_deleted", values.on_deleted, Proxy().on_deleted),
         negative_ttl=answers.take("proxy.negative_ttl", values.duration, Proxy().negative_ttl),
         connect_timeout=_patience(answers, "connect_timeout", Proxy().connect_timeout),

@@ -8,9 +8,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from cache.freshness import Windows
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from cache.oci.pattern import Pattern
 
 Level = Literal["debug", "info", "warn", "error"]
 Formatter = Literal["text", "json"]
@@ -89,50 +93,116 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True)
-class Proxy:
-    """The upstream, and how long what it gave is kept and trusted.
+class Exec:
+    """A Docker credential helper: a program that `get` makes print a user name and a secret.
 
-    `remoteurl` is scheme and host without a trailing slash. `ttl` is how long content is kept
-    after its last pull (None: for ever); `freshness` how long a tag's answer is trusted.
-    `on_deleted` is what becomes of a tag that upstream no longer has; `negative_ttl` how long a
-    404 of upstream is believed. The timeouts end the wait for a connection, for an answer's first
-    byte, and for the next piece of its body.
+    `command` is its name or absolute path. What it said is used for `lifetime` (0: once, None:
+    until upstream refuses it).
     """
 
+    command: str
+    lifetime: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An upstream: how it is reached, who we are there, and how far its answers are trusted.
+
+    registry: the registry that clients name, such as `ghcr.io`; empty: what `remoteurl` says.
+    remoteurl: scheme and host without a trailing slash.
+    username, password: what we sign in with; the user `<token>` has an identity token (OAuth2)
+      as its password. `exec` names a program to ask for both.
+    auth_realm: further hosts (`host[:port]`) of token servers that may be sent the password.
+    ca, client_certificate, client_key: PEM files. `ca` is trusted besides the system's.
+    proxy: the address of an egress proxy; empty: what the environment says.
+    connect_timeout, first_byte_timeout, stall_timeout: end the wait for a connection, for an
+      answer's first byte, and for the next piece of its body.
+    max_connections: of all the mirror's processes together.
+    bandwidth: bytes per second of all transfers together (None: no bound).
+    allow, deny: which repositories may be pulled: those that `allow` (if there is any) names and
+      `deny` does not.
+    offline: upstream is never asked.
+    ttl: how long content is kept after its last pull (None: for ever).
+    freshness: how long a tag's answer is trusted. on_deleted: what becomes of a tag that upstream
+      no longer has. negative_ttl: how long a 404 of upstream is believed.
+    quota_reserve: the share (0 to 1) of upstream's quota below which a tag that was checked
+      within `quota_freshness` is not checked again.
+    """
+
+    registry: str = ""
     remoteurl: str = HUB_URL
     username: str = ""
     password: str = field(default="", repr=False)
-    ttl: timedelta | None = DEFAULT_TTL
-    freshness: timedelta = timedelta(0)
-    on_deleted: OnDeleted = "drop"
-    negative_ttl: timedelta = timedelta(seconds=10)
+    exec: Exec | None = None
+    auth_realm: tuple[str, ...] = ()
+    ca: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    insecure_skip_verify: bool = False
+    proxy: str = field(default="", repr=False)
     connect_timeout: timedelta = timedelta(seconds=10)
     first_byte_timeout: timedelta = timedelta(seconds=10)
     stall_timeout: timedelta = timedelta(seconds=30)
+    max_connections: int = 256
+    bandwidth: int | None = None
+    allow: tuple[Pattern, ...] = ()
+    deny: tuple[Pattern, ...] = ()
+    offline: bool = False
+    ttl: timedelta | None = DEFAULT_TTL
+    freshness: Windows = field(default_factory=Windows)
+    on_deleted: OnDeleted = "drop"
+    negative_ttl: timedelta = timedelta(seconds=10)
+    quota_reserve: float = 0.1
+    quota_freshness: timedelta = timedelta(hours=24)
+
+    @property
+    def name(self) -> str:
+        """How it is called here: `docker.io` for Hub, the client's word for any other."""
+        return self.registry or ("docker.io" if self.is_hub else self.netloc)
+
+    @property
+    def netloc(self) -> str:
+        """`host[:port]` of its address, in lower case."""
+        return urlsplit(self.remoteurl).netloc.lower()
+
+    @property
+    def is_hub(self) -> bool:
+        """Whether it is Docker Hub, where a one-part name means `library/<name>`."""
+        host, _, port = self.netloc.partition(":")
+        return self.registry == "docker.io" or (host in HUB_HOSTS and port in ("", "443"))
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that an operator may set. `warnings` are sentences to print at the start."""
+    """All that an operator may set. `warnings` are sentences to print at the start.
+
+    `proxy` is the default upstream, `others` those that clients have to name; `names` has each of
+    them under every word that clients may use for it.
+    """
 
     storage: Storage
     log: Log = Log()
     http: Http = Http()
     proxy: Proxy = Proxy()
+    others: tuple[Proxy, ...] = ()
     database_url: str | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
+    names: Mapping[str, Proxy] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # A daemon's mirror stands for Docker Hub, whatever upstream it has, unless told otherwise.
+        names = dict.fromkeys((*HUB_HOSTS, self.proxy.netloc), self.proxy)
+        for other in self.others:
+            names[other.netloc] = other
+            if other.is_hub:
+                names.update(dict.fromkeys(HUB_HOSTS, other))
+        names.update({upstream.name: upstream for upstream in self.upstreams})
+        object.__setattr__(self, "names", MappingProxyType(names))
 
     @property
-    def upstream_name(self) -> str:
-        """How clients name the upstream: `docker.io` for Hub, else its `host[:port]`."""
-        netloc = urlsplit(self.proxy.remoteurl).netloc.lower()
-        host, _, port = netloc.partition(":")
-        return "docker.io" if host in HUB_HOSTS and port in ("", "443") else netloc
-
-    @property
-    def is_hub(self) -> bool:
-        """Whether the upstream is Docker Hub, where a one-part name means `library/<name>`."""
-        return self.upstream_name == "docker.io"
+    def upstreams(self) -> tuple[Proxy, ...]:
+        """All of them, the default one first."""
+        return (self.proxy, *self.others)
 
 
 class ConfigError(Exception):

@@ -19,9 +19,10 @@ def asking(kind: str, repository: Repository, reference: Tag | Digest) -> Iterat
     Raises :class:`errors.NotFound` without asking while a negative entry lasts, and makes one
     when upstream raises it.
     """
-    negatives = runtime.current().negatives
+    mirror = runtime.current()
+    negatives, ttl = mirror.negatives, mirror.proxy_of(repository).negative_ttl
     key = (kind, repository, reference)
-    if negatives.has(key):
+    if negatives.has(key, ttl.total_seconds()):
         raise errors.NotFound(f"Upstream had no {kind} {reference} in {repository} a moment ago.")
     try:
         yield

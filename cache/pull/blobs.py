@@ -239,7 +239,7 @@ def _prove(repository: Repository, digest: Digest, held: int | None = None) -> i
 
     def ask() -> int | None:
         with asking("blob", repository, digest):
-            size = mirror.upstream.head_blob(repository.name, digest)
+            size = mirror.upstream_of(repository).head_blob(repository.name, digest)
         catalog.link_blob(repository, digest, mirror.now(), held)
         return size
 
@@ -267,7 +267,7 @@ class _UpstreamSource:
 
     @contextmanager
     def open(self, offset: int) -> Iterator[SourceStream]:
-        upstream = runtime.current().upstream
+        upstream = runtime.current().upstream_of(self.repository)
         try:
             with (
                 asking("blob", self.repository, self.digest),

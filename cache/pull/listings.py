@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 
-from cache import catalog, runtime
+from cache import catalog, naming, runtime
+from cache.config import Proxy
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.oci.manifest import (
@@ -52,7 +55,8 @@ def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
     mirror = runtime.current()
     try:
         everything = mirror.flights.share(
-            ("tags", repository), lambda: sorted(mirror.upstream.list_tags(repository.name))
+            ("tags", repository),
+            lambda: sorted(mirror.upstream_of(repository).list_tags(repository.name)),
         )
         outcome = Outcome.REVALIDATED
     except (errors.NotFound, errors.Denied, errors.RateLimited) as error:
@@ -67,11 +71,33 @@ def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
     return Page(tuple(names), len(following) > len(names), outcome)
 
 
-def list_repositories(upstream: str, limit: int | None, last: str) -> Page:
-    """The repositories with a manifest here."""
+def list_repositories(upstream: Proxy | None, limit: int | None, last: str) -> Page:
+    """The repositories with a manifest here, by the paths under which any client reaches them.
+
+    Those of one upstream have the names that they have there.
+    """
     bound = min(limit if limit is not None else LONGEST_PAGE, LONGEST_PAGE)
-    names = catalog.list_repositories(upstream, bound + 1, last)
+    if upstream is not None:
+        names = catalog.list_repositories(upstream.name, bound + 1, last)
+    else:
+        config = runtime.current().config
+        found = [
+            _paths(each, naming.prefix(config, each), bound + 1, last) for each in config.upstreams
+        ]
+        names = list(islice(merge(*found), bound + 1))
     return Page(tuple(names[:bound]), bound > 0 and len(names) > bound, Outcome.HIT)
+
+
+def _paths(upstream: Proxy, prefix: str, limit: int, last: str) -> list[str]:
+    """Up to ``limit`` paths of one upstream's repositories, in order, after ``last``."""
+    if last.startswith(prefix):
+        after = last.removeprefix(prefix)
+    elif prefix > last:
+        after = ""
+    else:
+        return []
+    names = catalog.list_repositories(upstream.name, limit, after)
+    return [prefix + name for name in names]
 
 
 def list_referrers(repository: Repository, subject: Digest, artifact_type: str | None) -> Referrers:
@@ -82,7 +108,9 @@ def list_referrers(repository: Repository, subject: Digest, artifact_type: str |
     """
     mirror = runtime.current()
     try:
-        answer = mirror.upstream.list_referrers(repository.name, subject, artifact_type)
+        answer = mirror.upstream_of(repository).list_referrers(
+            repository.name, subject, artifact_type
+        )
     except errors.NotFound:
         listed, outcome = _from_referrers_tag(repository, subject)
     except (errors.Denied, errors.RateLimited) as error:

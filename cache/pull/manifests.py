@@ -91,7 +91,7 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
     mirror = runtime.current()
     known = _known(repository, tag)
     if known is not None:
-        window = mirror.config.proxy.freshness
+        window = mirror.proxy_of(repository).freshness.of(tag)
         judged = freshness.judge(known.checked_at, mirror.now(), window)
         if judged is freshness.Freshness.FRESH:
             return ManifestAnswer(known.manifest, Outcome.HIT)
@@ -101,7 +101,7 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
                 ("tag", repository, tag), lambda: _ask_upstream(repository, tag, known)
             )
     except errors.UpstreamError as error:
-        if known is None or not _may_be_served_stale(error):
+        if known is None or not _may_be_served_stale(repository, error):
             if known is not None and isinstance(error, errors.NotFound):
                 catalog.drop_tag(repository, tag, mirror.now())
             raise from_upstream(error, UNKNOWN) from error
@@ -120,17 +120,17 @@ def _known(repository: Repository, tag: Tag) -> KnownTag | None:
     return replace(known, checked_at=confirmed_at) if confirmed_at else known
 
 
-def _may_be_served_stale(error: errors.UpstreamError) -> bool:
+def _may_be_served_stale(repository: Repository, error: errors.UpstreamError) -> bool:
     """Upstream's trouble may be passed over, its no never; on a 404 the operator decides."""
     if isinstance(error, errors.NotFound):
-        return runtime.current().config.proxy.on_deleted == "keep"
+        return runtime.current().proxy_of(repository).on_deleted == "keep"
     return not isinstance(error, errors.Denied)
 
 
 def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> ManifestAnswer:
     """Where the tag points now; asks with HEAD, which Hub does not count, before it fetches."""
     mirror = runtime.current()
-    head = mirror.upstream.head_manifest(repository.name, tag)
+    head = mirror.upstream_of(repository).head_manifest(repository.name, tag)
     if head.digest is None:
         manifest, outcome = _obtain_unnamed(repository, tag, known)
     elif known is not None and head.digest == known.manifest.digest:
@@ -149,7 +149,7 @@ def _obtain_unnamed(
     repository: Repository, tag: Tag, known: KnownTag | None
 ) -> tuple[StoredManifest, Outcome]:
     """A tag's manifest from an upstream that does not tell digests: only its bytes tell."""
-    answer = runtime.current().upstream.get_manifest(repository.name, tag)
+    answer = runtime.current().upstream_of(repository).get_manifest(repository.name, tag)
     manifest = _read(tag, answer, answer.digest)
     if known is not None and known.manifest.digest == manifest.digest:
         return known.manifest, Outcome.REVALIDATED
@@ -195,13 +195,18 @@ def _obtain_alone(repository: Repository, digest: Digest) -> tuple[StoredManifes
 
 def _is_vouched_for(repository: Repository, digest: Digest) -> bool:
     """Whether upstream says that the repository has the manifest; one without HEAD says nothing."""
-    return runtime.current().upstream.head_manifest(repository.name, digest).digest == digest
+    return (
+        runtime.current().upstream_of(repository).head_manifest(repository.name, digest).digest
+        == digest
+    )
 
 
 def _fetch(repository: Repository, digest: Digest) -> Manifest:
     """Upstream's manifest, verified and recorded."""
     mirror = runtime.current()
-    manifest = _read(digest, mirror.upstream.get_manifest(repository.name, digest), digest)
+    manifest = _read(
+        digest, mirror.upstream_of(repository).get_manifest(repository.name, digest), digest
+    )
     catalog.record_manifest(repository, manifest, mirror.now())
     return manifest
 

@@ -43,6 +43,7 @@ from cache.upstream.transport import Reply, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cache.memory import Memory
     from cache.oci.reference import RepositoryName, Tag
 
 __all__ = [
@@ -69,12 +70,18 @@ class _HeadRefused(UpstreamError):
 class Upstream:
     """A registry that we mirror. One for each process; thread-safe; connects when first asked.
 
-    All methods raise `cache.upstream.errors.UpstreamError` and nothing else. `now` is a monotonic
-    clock in seconds: tokens age by it.
+    All methods raise `cache.upstream.errors.UpstreamError` and nothing else. `memory` holds what
+    the processes of one mirror share. `now` is a monotonic clock in seconds: tokens age by it.
     """
 
-    def __init__(self, endpoint: Endpoint, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        memory: Memory | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.endpoint = endpoint
+        self._memory = memory
         self._transport = Transport(endpoint)
         self._authenticator = Authenticator(endpoint, self._transport, now)
         self._blob_head_works = True

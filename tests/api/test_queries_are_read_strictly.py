@@ -32,7 +32,7 @@ def _mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     }
     with runtime.using(runtime.build(load(None, environ))) as built:
         yield
-        built.upstream.close()
+        built.close()
 
 
 def _request(query: str) -> HttpRequest:

@@ -54,7 +54,7 @@ def test_every_key_that_is_meant_here_arrives(read: Read) -> None:
     assert config.proxy.remoteurl == "https://registry.example.com:8443"
     assert (config.proxy.username, config.proxy.password) == ("robot", "0123")
     assert config.proxy.ttl == timedelta(hours=1, minutes=30)
-    assert config.proxy.freshness == timedelta(seconds=90)
+    assert config.proxy.freshness.default == timedelta(seconds=90)
     assert config.proxy.on_deleted == "keep"
     assert config.proxy.negative_ttl == timedelta(minutes=1)
     assert config.proxy.connect_timeout == timedelta(seconds=1)
@@ -74,9 +74,9 @@ def test_nothing_configured_is_a_mirror_of_docker_hub(here: Path) -> None:
     assert config.http.draintimeout == timedelta(seconds=30)
     assert config.proxy.remoteurl == "https://registry-1.docker.io"
     assert config.proxy.ttl == timedelta(hours=168)
-    assert config.proxy.freshness == timedelta(0)
+    assert config.proxy.freshness.default == timedelta(0)
     assert config.database_url is None
-    assert (config.upstream_name, config.is_hub) == ("docker.io", True)
+    assert (config.proxy.name, config.proxy.is_hub) == ("docker.io", True)
 
 
 def test_a_key_with_nothing_after_it_is_not_set(read: Read) -> None:
@@ -123,14 +123,14 @@ def test_a_relative_root_is_below_the_current_directory(read: Read, here: Path) 
 def test_hub_has_several_names(read: Read) -> None:
     for name in ("docker.io", "index.docker.io", "registry-1.docker.io"):
         config = read(f"proxy: {{remoteurl: 'https://{name}'}}")
-        assert config.is_hub
+        assert config.proxy.is_hub
         assert config.proxy.remoteurl == "https://registry-1.docker.io"
 
 
 def test_another_upstream_is_named_by_its_host_and_port(read: Read) -> None:
     config = read("proxy: {remoteurl: 'http://Registry.Example.com:5000'}")
 
-    assert (config.upstream_name, config.is_hub) == ("registry.example.com:5000", False)
+    assert (config.proxy.name, config.proxy.is_hub) == ("registry.example.com:5000", False)
 
 
 def test_the_variable_names_the_file(here: Path) -> None:

@@ -21,7 +21,7 @@ def test_a_variable_overrides_its_key(read: Read) -> None:
 
     assert config.proxy.remoteurl == "http://127.0.0.1:5009"
     assert config.proxy.ttl == timedelta(hours=1)
-    assert config.proxy.freshness == timedelta(minutes=5)
+    assert config.proxy.freshness.default == timedelta(minutes=5)
     assert str(config.storage.root) == "/srv/mirror"
     assert config.storage.delete_enabled
     assert config.warnings == ()
@@ -43,7 +43,7 @@ def test_a_variable_for_a_section_replaces_it_before_those_for_its_keys(read: Re
     config = read("proxy: {ttl: 1h, freshness: 5m}", environ)
 
     assert config.proxy.ttl == timedelta(hours=2)
-    assert config.proxy.freshness == timedelta(0)
+    assert config.proxy.freshness.default == timedelta(0)
     assert (config.proxy.username, config.proxy.password) == ("robot", "secret")
 
 

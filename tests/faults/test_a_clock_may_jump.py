@@ -12,6 +12,7 @@ import pytest
 
 from cache import catalog, runtime, upkeep
 from cache.config import load
+from cache.freshness import Windows
 from cache.oci.digest import Digest
 from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
@@ -51,7 +52,7 @@ def mirror(upstream: FakeUpstream, tmp_path: Path, db: None) -> Iterator[Runtime
     }
     built = runtime.build(load(None, environ))
     yield built
-    built.upstream.close()
+    built.close()
 
 
 def _pull(mirror: Runtime, now: datetime) -> ManifestAnswer:
@@ -60,7 +61,7 @@ def _pull(mirror: Runtime, now: datetime) -> ManifestAnswer:
 
 
 def _repository(mirror: Runtime) -> Repository:
-    return Repository(mirror.config.upstream_name, RepositoryName.parse("a/b"))
+    return Repository(mirror.config.proxy.name, RepositoryName.parse("a/b"))
 
 
 @pytest.mark.parametrize("jump", [YEAR, -YEAR])
@@ -75,7 +76,7 @@ def test_an_answer_from_another_time_is_checked_and_then_trusted_again(
 
 
 def test_a_check_in_the_future_is_noted_anew_without_a_window_too(mirror: Runtime) -> None:
-    proxy = replace(mirror.config.proxy, freshness=timedelta(0))
+    proxy = replace(mirror.config.proxy, freshness=Windows())
     strict = replace(mirror, config=replace(mirror.config, proxy=proxy))
     _pull(strict, START + YEAR)
 

@@ -29,4 +29,4 @@ def mirror(upstream: FakeUpstream, tmp_path: Path, db: None) -> Iterator[Runtime
     with runtime.using(runtime.build(load(None, environ))) as built:
         yield built
         assert built.coalescer.drain(30)
-        built.upstream.close()
+        built.close()

@@ -29,13 +29,13 @@ class Clock:
 
 
 def _repository(mirror: Runtime) -> Repository:
-    return Repository(mirror.config.upstream_name, RepositoryName.parse("a/b"))
+    return Repository(mirror.config.proxy.name, RepositoryName.parse("a/b"))
 
 
 @pytest.mark.parametrize("reference", [Tag("v1"), Digest.of(b"nothing")])
 def test_manifests(mirror: Runtime, upstream: FakeUpstream, reference: Tag | Digest) -> None:
     clock = Clock()
-    with runtime.using(replace(mirror, negatives=Negatives(10.0, clock))):
+    with runtime.using(replace(mirror, negatives=Negatives(clock))):
         for _ in range(3):
             with pytest.raises(RegistryError, match="MANIFEST_UNKNOWN"):
                 resolve_manifest(_repository(mirror), reference, None)
@@ -48,7 +48,7 @@ def test_manifests(mirror: Runtime, upstream: FakeUpstream, reference: Tag | Dig
 
 def test_blobs(mirror: Runtime, upstream: FakeUpstream) -> None:
     digest = Digest.of(b"nothing")
-    with runtime.using(replace(mirror, negatives=Negatives(10.0, Clock()))):
+    with runtime.using(replace(mirror, negatives=Negatives(Clock()))):
         for _ in range(2):
             with pytest.raises(RegistryError, match="BLOB_UNKNOWN"):
                 stat_blob(_repository(mirror), digest)
@@ -64,7 +64,7 @@ def test_a_tag_that_appears_is_found_after_the_moment(
     mirror: Runtime, upstream: FakeUpstream
 ) -> None:
     clock = Clock()
-    with runtime.using(replace(mirror, negatives=Negatives(10.0, clock))):
+    with runtime.using(replace(mirror, negatives=Negatives(clock))):
         with pytest.raises(RegistryError):
             resolve_manifest(_repository(mirror), Tag("v1"), None)
         image = upstream.add_image("a/b", "v1")
@@ -94,8 +94,8 @@ def test_a_deleted_tag_is_the_operators_call(
 
 
 def test_entries_are_bounded() -> None:
-    negatives = Negatives(10.0, Clock())
+    negatives = Negatives(Clock())
     for number in range(MOST_ENTRIES + 1):
         negatives.note(number)
-    assert not negatives.has(0)
-    assert negatives.has(1)
+    assert not negatives.has(0, 10.0)
+    assert negatives.has(1, 10.0)

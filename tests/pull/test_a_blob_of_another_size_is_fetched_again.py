@@ -23,7 +23,7 @@ DATA = b"some bytes" * 1000
 
 @pytest.fixture
 def repository(mirror: Runtime) -> Repository:
-    return Repository(mirror.config.upstream_name, RepositoryName.parse(NAME))
+    return Repository(mirror.config.proxy.name, RepositoryName.parse(NAME))
 
 
 def _commit(store: FileStore, digest: Digest) -> None:

@@ -48,7 +48,7 @@ def _hold(mirror: Runtime, data: bytes) -> Digest:
     part.write(data)
     mirror.store.commit(digest, part)
     part.close()
-    repository = Repository(mirror.config.upstream_name, RepositoryName.parse(NAME))
+    repository = Repository(mirror.config.proxy.name, RepositoryName.parse(NAME))
     catalog.link_blob(repository, digest, mirror.now(), held=len(data))
     return digest
 
@@ -94,7 +94,7 @@ def test_when_a_tag_was_confirmed_is_written_later(
 ) -> None:
     upstream.add_image(NAME, "v1")
     client.get(f"/v2/{NAME}/manifests/v1")
-    repository = Repository(mirror.config.upstream_name, RepositoryName.parse(NAME))
+    repository = Repository(mirror.config.proxy.name, RepositoryName.parse(NAME))
     later = mirror.now() + timedelta(hours=1)
     with runtime.using(replace(mirror, now=lambda: later)):
         get("manifests/v1")

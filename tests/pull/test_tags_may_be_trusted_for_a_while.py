@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cache import runtime
+from cache.freshness import Windows
 from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
 from cache.pull import Outcome, resolve_manifest
@@ -25,8 +26,8 @@ def test_the_window(
     mirror: Runtime, upstream: FakeUpstream, seconds_later: int, outcome: Outcome
 ) -> None:
     upstream.add_image("a/b", "v1")
-    repository = Repository(mirror.config.upstream_name, RepositoryName.parse("a/b"))
-    proxy = replace(mirror.config.proxy, freshness=timedelta(minutes=1))
+    repository = Repository(mirror.config.proxy.name, RepositoryName.parse("a/b"))
+    proxy = replace(mirror.config.proxy, freshness=Windows(timedelta(minutes=1)))
     config = replace(mirror.config, proxy=proxy)
     with runtime.using(replace(mirror, config=config, now=lambda: START)):
         resolve_manifest(repository, Tag("v1"), None)

@@ -41,7 +41,7 @@ def connect() -> Iterator[Connect]:
         def make(
             fake: FakeUpstream, now: Callable[[], float] = time.monotonic, **settings: Any
         ) -> Upstream:
-            upstream = Upstream(Endpoint(fake.url, **settings), now)
+            upstream = Upstream(Endpoint(fake.url, **settings), now=now)
             stack.callback(upstream.close)
             return upstream
 

@@ -155,7 +155,7 @@ def banner(config: Config) -> str:
     return "\n".join(
         (
             f"Mirrorsite listens on {listener.binding(config.http.addr)}: {url}",
-            f"  upstream  {config.upstream_name} ({config.proxy.remoteurl})",
+            f"  upstream  {config.proxy.name} ({config.proxy.remoteurl})",
             f"  store     {config.storage.root}",
             f"  database  {database_name()}",
             f"  /etc/docker/daemon.json: {mirrors}",

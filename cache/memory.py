@@ -1,0 +1,127 @@
+"""Small records that all processes of a mirror share, and that outlive them: tokens, quotas.
+
+They save questions to upstream, and nothing else depends on them: a record that cannot be read is
+none, and one that cannot be written is known to this process alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+LARGEST_RECORD = 64 * 1024
+MOST_KEPT = 2000
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A record, never shown since it may hold a token, and which file it was read from."""
+
+    stamp: tuple[int, int, int] | None
+    record: Record | None = field(repr=False)
+
+
+class Memory:
+    """Records by key, as files of ``folder`` that only the mirror's own user can read. Thread-safe.
+
+    ``exclusive(key, timeout)`` holds a key against all other processes for a block, or goes on
+    without after ``timeout`` seconds; the block is told which.
+    """
+
+    def __init__(
+        self, folder: Path, exclusive: Callable[[str, float], AbstractContextManager[bool]]
+    ) -> None:
+        self._folder = folder
+        self.exclusive = exclusive
+        self._lock = threading.Lock()
+        self._seen: dict[str, _Seen] = {}
+
+    def read(self, key: str) -> Record | None:
+        """What was last written under ``key``, by whichever process; costs one stat(2) mostly."""
+        path = self._path(key)
+        stamp = _stamp(path)
+        seen = self._seen.get(key)
+        if seen is not None and (seen.stamp is None or seen.stamp == stamp):
+            return seen.record
+        record = _load(path) if stamp is not None else None
+        self._keep(key, _Seen(stamp or (0, 0, 0), record))
+        return record
+
+    def write(self, key: str, record: Record) -> None:
+        """Replace the record, for all processes at once or not at all."""
+        path = self._path(key)
+        try:
+            self._replace(path, json.dumps(record).encode())
+        except OSError as error:
+            log.warning("A record of the mirror cannot be shared: %s", error)
+            # Without a stamp, it is this process's own.
+            self._keep(key, _Seen(None, record))
+        else:
+            self._keep(key, _Seen(_stamp(path) or (0, 0, 0), record))
+
+    def forget(self, key: str) -> None:
+        """Remove the record."""
+        with suppress(OSError):
+            self._path(key).unlink(missing_ok=True)
+        with self._lock:
+            self._seen.pop(key, None)
+
+    def sweep(self, before: float) -> None:
+        """Remove what was written before that moment (seconds since the epoch)."""
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                if path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+
+    def _keep(self, key: str, seen: _Seen) -> None:
+        with self._lock:
+            self._seen.pop(key, None)
+            self._seen[key] = seen
+            while len(self._seen) > MOST_KEPT:
+                del self._seen[next(iter(self._seen))]
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        # mkstemp's files can be read by their owner alone.
+        fd, draft = tempfile.mkstemp(dir=self._folder, prefix=".")
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _load(path: Path) -> Record | None:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_RECORD + 1)
+        record = json.loads(content) if len(content) <= LARGEST_RECORD else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

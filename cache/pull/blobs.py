@@ -13,6 +13,7 @@ from typing import BinaryIO
 from cache import catalog, runtime
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
+from cache.pull.admission import admit
 from cache.pull.asking import asking
 from cache.pull.refusals import (
     DENIED,
@@ -77,6 +78,7 @@ def open_blob(repository: Repository, digest: Digest) -> Iterator[Held | Arrivin
     Raises :class:`~cache.oci.errors.RegistryError`. Having the bytes is not enough: they are
     served in a repository only if upstream has given them, or vouches for them, there.
     """
+    admit(repository)
     mirror = runtime.current()
     link = catalog.find_blob_link(repository, digest)
     file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
@@ -102,6 +104,7 @@ def stat_blob(repository: Repository, digest: Digest) -> int | None:
 
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
+    admit(repository)
     mirror = runtime.current()
     link = catalog.find_blob_link(repository, digest)
     if link is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -18,8 +19,9 @@ from cache.oci.manifest import (
     read_manifest,
     referrers_index,
 )
-from cache.oci.reference import referrers_tag
+from cache.oci.reference import RepositoryName, referrers_tag
 from cache.oci.repository import Repository
+from cache.pull.admission import admit, is_admitted
 from cache.pull.manifests import resolve_manifest
 from cache.pull.outcome import Outcome
 from cache.pull.refusals import from_upstream
@@ -52,6 +54,7 @@ def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
     Upstream's list is always asked for, since only upstream knows it; without upstream, the tags
     that were pulled through here are listed. The order is that of the characters' codes.
     """
+    admit(repository)
     mirror = runtime.current()
     try:
         everything = mirror.flights.share(
@@ -78,26 +81,35 @@ def list_repositories(upstream: Proxy | None, limit: int | None, last: str) -> P
     """
     bound = min(limit if limit is not None else LONGEST_PAGE, LONGEST_PAGE)
     if upstream is not None:
-        names = catalog.list_repositories(upstream.name, bound + 1, last)
+        found = _admitted(upstream, last)
     else:
         config = runtime.current().config
-        found = [
-            _paths(each, naming.prefix(config, each), bound + 1, last) for each in config.upstreams
-        ]
-        names = list(islice(merge(*found), bound + 1))
-    return Page(tuple(names[:bound]), bound > 0 and len(names) > bound, Outcome.HIT)
+        found = merge(
+            *(_paths(each, naming.prefix(config, each), last) for each in config.upstreams)
+        )
+    names = list(islice(found, bound + 1)) if bound else []
+    return Page(tuple(names[:bound]), len(names) > bound, Outcome.HIT)
 
 
-def _paths(upstream: Proxy, prefix: str, limit: int, last: str) -> list[str]:
-    """Up to ``limit`` paths of one upstream's repositories, in order, after ``last``."""
+def _paths(upstream: Proxy, prefix: str, last: str) -> Iterator[str]:
+    """The paths of one upstream's repositories, in order, after ``last``."""
     if last.startswith(prefix):
         after = last.removeprefix(prefix)
     elif prefix > last:
         after = ""
     else:
-        return []
-    names = catalog.list_repositories(upstream.name, limit, after)
-    return [prefix + name for name in names]
+        return
+    for name in _admitted(upstream, after):
+        yield prefix + name
+
+
+def _admitted(upstream: Proxy, last: str) -> Iterator[str]:
+    """The names of one upstream's repositories, in order, after ``last``."""
+    while names := catalog.list_repositories(upstream.name, LONGEST_PAGE, last):
+        for name in names:
+            if is_admitted(Repository(upstream.name, RepositoryName.parse(name))):
+                yield name
+        last = names[-1]
 
 
 def list_referrers(repository: Repository, subject: Digest, artifact_type: str | None) -> Referrers:
@@ -106,6 +118,7 @@ def list_referrers(repository: Repository, subject: Digest, artifact_type: str |
     From upstream's API, from the referrers tag where it has none (distribution specification,
     "Listing Referrers"), and from what is known here without upstream.
     """
+    admit(repository)
     mirror = runtime.current()
     try:
         answer = mirror.upstream_of(repository).list_referrers(

@@ -13,6 +13,7 @@ from cache.oci.manifest import BadManifest, Manifest, child_for, read_manifest
 from cache.oci.media_types import accepts, is_index
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
+from cache.pull.admission import admit
 from cache.pull.asking import asking
 from cache.pull.outcome import Outcome
 from cache.pull.refusals import from_upstream
@@ -49,6 +50,7 @@ def resolve_manifest(
     ``accept`` is the client's whole Accept set. It decides only what a tag means: a digest names
     certain bytes, and gets them. Raises :class:`RegistryError`.
     """
+    admit(repository)
     if isinstance(reference, Digest):
         return _by_digest(repository, reference)
     answer = _by_tag(repository, reference)

@@ -23,14 +23,19 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
+    """With `lone`, a value that is no list stands for one of it. `least` is how many it needs."""
+
     item: Key
+    lone: bool = False
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """A mapping whose keys the operator chooses."""
+    """A mapping whose keys the operator chooses. With `lone`, a single value may stand there."""
 
     item: Key
+    lone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,40 @@ class Section:
 Key: TypeAlias = "Ignored | Text | ListOf | MapOf | Section"
 
 TEXT: Final = Text()
+ONE_OR_MORE: Final = ListOf(TEXT, lone=True)
 ONLY_FILES: Final = Ignored("only the file system store exists; set storage.filesystem")
 READ_ONLY: Final = Ignored("clients can only pull here")
 OWN_INDEX: Final = Ignored("the mirror keeps what it knows of blobs in its own database")
+
+#: What can be said of any upstream.
+UPSTREAM: Final[Mapping[str, Key]] = {
+    "remoteurl": TEXT,
+    "username": TEXT,
+    "username_file": TEXT,
+    "password": TEXT,
+    "password_file": TEXT,
+    "exec": Section({"command": TEXT, "lifetime": TEXT}),
+    "auth_realm": ONE_OR_MORE,
+    "ca": TEXT,
+    "client_certificate": TEXT,
+    "client_key": TEXT,
+    "insecure_skip_verify": TEXT,
+    "proxy": TEXT,
+    "connect_timeout": TEXT,
+    "first_byte_timeout": TEXT,
+    "stall_timeout": TEXT,
+    "max_connections": TEXT,
+    "bandwidth": TEXT,
+    # An empty list that lets nothing in and no list, which lets all in, look alike: it is refused.
+    "allow": ListOf(TEXT, lone=True, least=1),
+    "deny": ONE_OR_MORE,
+    "offline": TEXT,
+    "freshness": MapOf(TEXT, lone=True),
+    "on_deleted": TEXT,
+    "negative_ttl": TEXT,
+    "quota_reserve": TEXT,
+    "quota_freshness": TEXT,
+}
 
 SCHEMA: Final = Section(
     {
@@ -128,19 +164,11 @@ SCHEMA: Final = Section(
         "policy": READ_ONLY,
         "proxy": Section(
             {
-                "remoteurl": TEXT,
-                "username": TEXT,
-                "password": TEXT,
+                **UPSTREAM,
                 "ttl": TEXT,
-                "freshness": TEXT,
-                "on_deleted": TEXT,
-                "negative_ttl": TEXT,
-                "connect_timeout": TEXT,
-                "first_byte_timeout": TEXT,
-                "stall_timeout": TEXT,
-                "exec": Ignored("set proxy.username and proxy.password"),
                 "remotenamespace": Ignored("repositories have the names that upstream gives them"),
             }
         ),
+        "upstreams": MapOf(Section(UPSTREAM)),
     }
 )

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from cache.config import values
+from cache.config import pem, upstreams, values
 from cache.config.document import LARGEST_BYTES, Scalar
+from cache.config.environment import read_environment
 from cache.config.shape import (
-    HUB_HOSTS,
-    HUB_URL,
     Address,
     Config,
     ConfigError,
     Http,
     Log,
-    Proxy,
     Scrub,
     Storage,
     Tls,
 )
-from cache.config.sources import HIDDEN, Answers, read_environment, read_text
+from cache.config.sources import HIDDEN, Answers, read_text
 from cache.config.values import Refused
-from cache.freshness import Windows
 from cache.oci.errors import quote
 
 FILE_VARIABLE = "MIRROR_CONFIG"
@@ -67,7 +62,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             headers=_headers(answers),
             idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
         ),
-        proxy=_proxy(answers),
+        proxy=(proxy := upstreams.default(answers)),
+        others=upstreams.others(answers, proxy),
         database_url=_database_url(answers, environ),
         warnings=tuple(answers.warnings),
     )
@@ -133,7 +129,7 @@ def _tls(answers: Answers) -> Tls | None:
     broken_before = len(answers.problems)
     certificate = answers.take("http.tls.certificate", _optional_file, None)
     key = answers.take("http.tls.key", _optional_file, None)
-    clientcas = answers.take_list(("http", "tls", "clientcas"), values.readable_file)
+    clientcas = answers.take_list(("http", "tls", "clientcas"), pem.authorities)
     if len(answers.problems) > broken_before:
         return None
     if certificate is None and key is None and not clientcas:
@@ -146,75 +142,16 @@ def _tls(answers: Answers) -> Tls | None:
             "are needed together, also for clientcas"
         )
         return None
-    tls = Tls(certificate, key, clientcas)
-    _check_pem(answers, tls)
-    return tls
+    try:
+        pem.check_pair(certificate, key)
+    except Refused as refused:
+        source = answers.found["http", "tls", "certificate"].source
+        answers.problem(source, ("http", "tls"), refused.found or HIDDEN, refused.allowed)
+    return Tls(certificate, key, clientcas)
 
 
 def _optional_file(value: Scalar) -> Path | None:
     return values.readable_file(value)
-
-
-def _check_pem(answers: Answers, tls: Tls) -> None:
-    """Try the files now: later, every connection would fail in its own handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    source = answers.found["http", "tls", "certificate"].source
-    try:
-        # An empty password keeps OpenSSL from asking for one at the terminal.
-        context.load_cert_chain(tls.certificate, tls.key, password="")
-    except (OSError, ValueError) as error:
-        found = f"files that do not load ({_reason(error)})"
-        allowed = "a PEM certificate and its own key, not encrypted"
-        answers.problem(source, ("http", "tls"), found, allowed)
-    for index, authority in enumerate(tls.clientcas):
-        try:
-            context.load_verify_locations(authority)
-        except (OSError, ValueError) as error:
-            path = ("http", "tls", "clientcas", str(index))
-            answers.refuse(path, Refused(f"PEM certificates ({_reason(error)})"))
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "reason", None) or error)
-
-
-def _proxy(answers: Answers) -> Proxy:
-    username = answers.take("proxy.username", values.user_name, "")
-    password = answers.take("proxy.password", values.text, "")
-    for given, missing in (("username", "password"), ("password", "username")):
-        path = ("proxy", given)
-        if _is_set(answers, path) and not _is_set(answers, ("proxy", missing)):
-            answers.problem(
-                answers.found[path].source,
-                ("proxy", missing),
-                "nothing",
-                f"a {missing}, as proxy.{given} is set",
-            )
-    return Proxy(
-        remoteurl=_remoteurl(answers),
-        username=username,
-        password=password,
-        ttl=answers.take("proxy.ttl", values.lifetime, Proxy().ttl),
-        freshness=Windows(answers.take("proxy.freshness", values.duration, timedelta(0))),
-        on_deleted=answers.take("proxy.on_deleted", values.on_deleted, Proxy().on_deleted),
-        negative_ttl=answers.take("proxy.negative_ttl", values.duration, Proxy().negative_ttl),
-        connect_timeout=_patience(answers, "connect_timeout", Proxy().connect_timeout),
-        first_byte_timeout=_patience(answers, "first_byte_timeout", Proxy().first_byte_timeout),
-        stall_timeout=_patience(answers, "stall_timeout", Proxy().stall_timeout),
-    )
-
-
-def _patience(answers: Answers, key: str, default: timedelta) -> timedelta:
-    return answers.take(f"proxy.{key}", values.patience, default)
-
-
-def _remoteurl(answers: Answers) -> str:
-    url = answers.take("proxy.remoteurl", values.remote_url, HUB_URL)
-    if url == HUB_URL or url.partition("://")[2] not in HUB_HOSTS:
-        return url
-    source = answers.found["proxy", "remoteurl"].source
-    answers.warnings.append(f"{source}: proxy.remoteurl: {url} is Docker Hub: {HUB_URL} is used")
-    return HUB_URL
 
 
 def _database_url(answers: Answers, environ: Mapping[str, str]) -> str | None:
@@ -226,10 +163,6 @@ def _database_url(answers: Answers, environ: Mapping[str, str]) -> str | None:
     except Refused as refused:
         answers.problem(DATABASE_VARIABLE, (), refused.found or HIDDEN, refused.allowed)
         return None
-
-
-def _is_set(answers: Answers, path: tuple[str, ...]) -> bool:
-    return path in answers.found and bool(answers.found[path].value.text)
 
 
 def _is(answers: Answers, key: str, word: str) -> bool:

@@ -96,8 +96,8 @@ class Http:
 class Exec:
     """A Docker credential helper: a program that `get` makes print a user name and a secret.
 
-    `command` is its name or absolute path. What it said is used for `lifetime` (0: once, None:
-    until upstream refuses it).
+    `command` is its absolute path. What it said is used for `lifetime` (0: once, None: until
+    upstream refuses it).
     """
 
     command: str
@@ -112,15 +112,16 @@ class Proxy:
     remoteurl: scheme and host without a trailing slash.
     username, password: what we sign in with; the user `<token>` has an identity token (OAuth2)
       as its password. `exec` names a program to ask for both.
-    auth_realm: further hosts (`host[:port]`) of token servers that may be sent the password.
+    auth_realm: further hosts (`host[:port]`, lower case) of token servers that may be sent the
+      password.
     ca, client_certificate, client_key: PEM files. `ca` is trusted besides the system's.
-    proxy: the address of an egress proxy; empty: what the environment says.
+    proxy: the address of an egress proxy, perhaps with a user; empty: what the environment says.
     connect_timeout, first_byte_timeout, stall_timeout: end the wait for a connection, for an
       answer's first byte, and for the next piece of its body.
     max_connections: of all the mirror's processes together.
     bandwidth: bytes per second of all transfers together (None: no bound).
     allow, deny: which repositories may be pulled: those that `allow` (if there is any) names and
-      `deny` does not.
+      `deny` does not. Patterns are of names without the registry, with Hub's `library/`.
     offline: upstream is never asked.
     ttl: how long content is kept after its last pull (None: for ever).
     freshness: how long a tag's answer is trusted. on_deleted: what becomes of a tag that upstream
@@ -177,7 +178,8 @@ class Config:
     """All that an operator may set. `warnings` are sentences to print at the start.
 
     `proxy` is the default upstream, `others` those that clients have to name; `names` has each of
-    them under every word that clients may use for it.
+    them under every word that clients may use for it. What `registry` says goes before what
+    `remoteurl` says, and the default upstream before the others.
     """
 
     storage: Storage
@@ -191,11 +193,10 @@ class Config:
 
     def __post_init__(self) -> None:
         # A daemon's mirror stands for Docker Hub, whatever upstream it has, unless told otherwise.
-        names = dict.fromkeys((*HUB_HOSTS, self.proxy.netloc), self.proxy)
-        for other in self.others:
-            names[other.netloc] = other
-            if other.is_hub:
-                names.update(dict.fromkeys(HUB_HOSTS, other))
+        names = dict.fromkeys(HUB_HOSTS, self.proxy)
+        for upstream in reversed(self.upstreams):
+            hosts = HUB_HOSTS if upstream.is_hub else ()
+            names.update(dict.fromkeys((*hosts, upstream.netloc), upstream))
         names.update({upstream.name: upstream for upstream in self.upstreams})
         object.__setattr__(self, "names", MappingProxyType(names))
 

@@ -1,4 +1,4 @@
-"""Where the values stand: a YAML file, and environment variables that override its keys."""
+"""What the sources say so far: one value per key, and all that is wrong with them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Path = tuple[str, ...]
 
-PREFIX = "REGISTRY_"
-MOST_WORDS_OF_A_KEY = 3
 HIDDEN = "a value that is not shown"
 _SECRET_WORDS = ("password", "secret")
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +33,20 @@ class Found:
 
 @dataclass(slots=True)
 class Answers:
-    """What all sources say, one scalar per path, and what is wrong with them so far."""
+    """What all sources say, one scalar per path, and what is wrong with them so far.
+
+    `entries` are the sections that the operator named, empty ones too, and where they stand.
+    """
 
     found: dict[Path, Found] = field(default_factory=dict)
+    entries: dict[Path, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def take(self, key: str, read: Callable[[Scalar], T], default: T) -> T:
+    def take(self, key: str | Path, read: Callable[[Scalar], T], default: T) -> T:
         """The value of a dotted key, or `default` when it is absent, empty or (reported) wrong."""
-        path = tuple(key.split("."))
-        if path not in self.found or not self.found[path].value.text:
+        path = tuple(key.split(".")) if isinstance(key, str) else key
+        if not self.is_set(path):
             return default
         try:
             return read(self.found[path].value)
@@ -66,6 +67,15 @@ class Answers:
     def under(self, path: Path) -> list[Path]:
         return [each for each in self.found if each[: len(path)] == path and each != path]
 
+    def is_set(self, path: Path) -> bool:
+        return path in self.found and bool(self.found[path].value.text)
+
+    def forget(self, path: Path) -> None:
+        """What was said of `path` and of all that is under it."""
+        for held in (self.found, self.entries):
+            for each in [each for each in held if each[: len(path)] == path]:
+                del held[each]
+
     def refuse(self, path: Path, refused: Refused) -> None:
         """Report the value at `path`."""
         held = self.found[path]
@@ -83,20 +93,34 @@ class Answers:
         match key, node:
             case Ignored(), _:
                 self.warnings.append(f"{source}: {dotted(path)}: ignored: {key.answer}")
-            case Text(), Scalar():
+            case ((Text() | MapOf(lone=True)), Scalar()):
                 self.found[path] = Found(node, source)
+            case ListOf(lone=True), Scalar():
+                self.place_list(path, key, [node], source)
             case ListOf(), list():
-                for index, item in enumerate(node):
-                    self.place((*path, str(index)), key.item, item, source)
+                self.place_list(path, key, node, source)
             case MapOf(), dict():
-                for name, item in node.items():
-                    self.place((*path, name), key.item, item, source)
+                self.place_map(path, key, node, source)
             case Section(), dict():
                 self.place_section(path, key, node, source)
             case Section(shorthand=True), Scalar():
                 self.place_section(path, key, {node.text: {}}, source)
             case _:
-                self.problem(source, path, _kind(node), _allowed(key))
+                self.problem(source, path, _kind(node), allowed_by(key))
+
+    def place_list(self, path: Path, key: ListOf, items: list[Node], source: str) -> None:
+        if sum(item is not None for item in items) < key.least:
+            self.problem(source, path, "a list with nothing in it", allowed_by(key))
+        for index, item in enumerate(items):
+            self.place((*path, str(index)), key.item, item, source)
+
+    def place_map(self, path: Path, key: MapOf, node: Mapping[str, Node], source: str) -> None:
+        for name, item in node.items():
+            value = item
+            if isinstance(key.item, Section):
+                self.entries[(*path, name)] = source
+                value = {} if item is None else item
+            self.place((*path, name), key.item, value, source)
 
     def place_section(
         self, path: Path, section: Section, node: Mapping[str, Node], source: str
@@ -121,87 +145,6 @@ def read_text(answers: Answers, content: str, source: str) -> None:
     answers.place((), SCHEMA, node, source)
 
 
-def read_environment(answers: Answers, environ: Mapping[str, str]) -> None:
-    """Take in every `REGISTRY_...` variable, `_` between the levels, values in YAML.
-
-    In the order of their names, as distribution does, so that REGISTRY_HTTP_TLS (which replaces
-    all that the file says there) comes before REGISTRY_HTTP_TLS_KEY.
-    """
-    for name in sorted(environ):
-        if not name.startswith(PREFIX):
-            continue
-        located = _locate(answers, name)
-        if located is not None:
-            _override(answers, *located, environ[name], name)
-
-
-def _locate(answers: Answers, name: str) -> tuple[Path, Key] | None:
-    """The path and key that a variable means; None when it means none (which is a warning)."""
-    if name == "REGISTRY_CONFIGURATION_PATH":
-        answers.warnings.append(f"{name}: ignored: MIRROR_CONFIG names the configuration file")
-        return None
-    path: Path = ()
-    key: Key = SCHEMA
-    words = name.removeprefix(PREFIX).split("_")
-    while words and not isinstance(key, Ignored):
-        step = _step(answers, path, key, words)
-        if step is None:
-            answers.warnings.append(f"{name}: ignored: it names no known key")
-            return None
-        path, key, words = step
-    return path, key
-
-
-def _step(
-    answers: Answers, path: Path, key: Key, words: list[str]
-) -> tuple[Path, Key, list[str]] | None:
-    word = words[0].lower()
-    if isinstance(key, Section):
-        return _section_step(path, key, words)
-    if isinstance(key, ListOf) and word.isascii() and word.isdigit():
-        return (*path, str(int(word[:4]))), key.item, words[1:]
-    if isinstance(key, MapOf):
-        # A name may hold the separator, unless more levels follow it.
-        rest = words[1:] if isinstance(key.item, ListOf) else []
-        name = word if isinstance(key.item, ListOf) else "_".join(words).lower()
-        for other in answers.under(path):
-            if other[len(path)].lower() == name:
-                name = other[len(path)]
-        return (*path, name), key.item, rest
-    return None
-
-
-def _section_step(
-    path: Path, section: Section, words: list[str]
-) -> tuple[Path, Key, list[str]] | None:
-    # The separator of the levels may also stand within a name, as in `http.idle_timeout`.
-    for count in range(1, min(len(words), MOST_WORDS_OF_A_KEY) + 1):
-        word = "_".join(words[:count]).lower()
-        if word in section.keys:
-            return (*path, word), section.keys[word], words[count:]
-    return None
-
-
-def _override(answers: Answers, path: Path, key: Key, value: str, source: str) -> None:
-    """Put what a variable says in place of all that was said before at `path`."""
-    if isinstance(key, Ignored):
-        answers.place(path, key, Scalar(value), source)
-        return
-    try:
-        node = parse(value)
-    except DocumentError as error:
-        node = None
-        if not isinstance(key, Text):
-            answers.problem(source, path, f"a value that is not YAML ({error})", _allowed(key))
-            return
-    # A password may begin with # or *: what is no YAML scalar is taken as it stands.
-    if isinstance(key, Text) and not isinstance(node, Scalar) and value.strip() not in _NULLS:
-        node = Scalar(value)
-    for each in [path, *answers.under(path)]:
-        answers.found.pop(each, None)
-    answers.place(path, key, node, source)
-
-
 def dotted(path: Path) -> str:
     """The key as a reader writes it; names from outside are kept on one line, and bounded."""
     return ".".join(
@@ -210,7 +153,9 @@ def dotted(path: Path) -> str:
 
 
 def _is_secret(path: Path) -> bool:
-    return any(word in name for name in path for word in _SECRET_WORDS)
+    # The registry secret.example has no secret in its name.
+    names = path[:1] + path[2:] if path[0] == "upstreams" else path
+    return any(word in name for name in names for word in _SECRET_WORDS)
 
 
 def _kind(node: Node) -> str:
@@ -220,14 +165,18 @@ def _kind(node: Node) -> str:
     return "a list" if isinstance(node, list) else "a mapping"
 
 
-def _allowed(key: Key) -> str:
+def allowed_by(key: Key) -> str:
     match key:
         case Section():
             return f"a mapping of {', '.join(sorted(key.keys))}"
+        case MapOf(item=Section()):
+            return "a mapping of registries, such as ghcr.io, to what is set for them"
         case MapOf():
-            return "a mapping of names to values"
+            return f"{'a single value or ' * key.lone}a mapping of names to values"
+        case ListOf(least=0):
+            return f"{'a single value or ' * key.lone}a list"
         case ListOf():
-            return "a list"
+            return f"at least {key.least} value, or no such key"
         case _:
             return "a single value"
 

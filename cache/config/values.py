@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
-from cache.config.shape import Address, Formatter, Level, OnDeleted
+from cache.config.shape import Address, Formatter, Level
 
 if TYPE_CHECKING:
     from cache.config.document import Scalar
@@ -44,7 +44,6 @@ LOWEST_RATE = 64 * 1024
 # Go keeps a duration as nanoseconds in 64 bits: no longer one can be meant.
 _LONGEST_DURATION = 2**63 - 1
 
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
 _LISTEN = re.compile(
     r"(?P<host>[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]{2,45}(?:%\w+)?\]):(?P<port>\d{1,5})"
 )
@@ -125,15 +124,6 @@ def formatter(value: Scalar) -> Formatter:
     raise Refused("text or json")
 
 
-def on_deleted(value: Scalar) -> OnDeleted:
-    """What becomes of a tag that upstream no longer has."""
-    if value.text == "keep":
-        return "keep"
-    if value.text == "drop":
-        return "drop"
-    raise Refused("keep or drop")
-
-
 def duration(value: Scalar) -> timedelta:
     """As Go's time.ParseDuration, not negative: `168h`, `1h30m`, `1.5s`, `0`."""
     written = value.text.removeprefix("+")
@@ -196,34 +186,6 @@ def address(value: Scalar) -> Address:
     if match is None or not 1 <= int(match["port"]) <= HIGHEST_PORT:
         raise Refused(allowed)
     return Address(match["host"].strip("[]"), int(match["port"]))
-
-
-def remote_url(value: Scalar) -> str:
-    """Scheme and host of a registry, without the trailing slash."""
-    allowed = "http:// or https://, a host, perhaps a port, and nothing more"
-    try:
-        url = urlsplit(value.text)
-        port = url.port
-    except ValueError:
-        raise Refused(allowed, "an address that cannot be read") from None
-    if "@" in url.netloc:
-        raise Refused(
-            f"{allowed}; the user belongs in proxy.username and proxy.password",
-            "an address with a user (not shown)",
-        )
-    if url.path.strip("/") or url.query or url.fragment or value.text.endswith(("?", "#")):
-        raise Refused(f"{allowed}: no path, query or fragment")
-    host = url.netloc.removesuffix(f":{port}")
-    if url.scheme not in {"http", "https"} or port == 0 or not _HOST.fullmatch(host):
-        raise Refused(allowed)
-    return f"{url.scheme}://{url.netloc.lower()}"
-
-
-def user_name(value: Scalar) -> str:
-    # RFC 7617 section 2: the first colon ends the user name.
-    if ":" in value.text:
-        raise Refused("a user name without a colon")
-    return text(value)
 
 
 def field_name(name: str) -> str:

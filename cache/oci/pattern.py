@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 LONGEST_PATTERN = 255
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._/:*?-]+")
-_WORD = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
-_MEANINGS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+_WORD = re.compile(r"\*\*/|\*\*|.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +20,46 @@ class Pattern:
     """
 
     text: str
-    _expression: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _words: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """ValueError if the text is no pattern for names."""
         if len(self.text) > LONGEST_PATTERN or not _ALLOWED.fullmatch(self.text):
             raise ValueError("not a pattern")
-        expression = "".join(
-            _MEANINGS.get(word) or re.escape(word) for word in _WORD.findall(self.text)
-        )
-        object.__setattr__(self, "_expression", re.compile(expression))
+        object.__setattr__(self, "_words", tuple(_WORD.findall(self.text)))
 
     def fits(self, text: str) -> bool:
-        return self._expression.fullmatch(text) is not None
+        """In a time that grows with both lengths, whatever the pattern."""
+        # Bit n of a number stands for the place before the text's character n. What all words so
+        # far can have come to is a set of places, and each word moves that set as a whole: there
+        # is nothing to go back to, which takes a regular expression of many stars for ever.
+        where: dict[str, int] = {}
+        for index, character in enumerate(text):
+            where[character] = where.get(character, 0) | 1 << index
+        end = 1 << len(text)
+        slashes = where.get("/", 0)
+        others = end - 1 - slashes
+        places = 1
+        for word in self._words:
+            if word == "?":
+                places = (places & others) << 1
+            elif word == "*":
+                # Adding carries each place to the end of the run of characters that it is in.
+                places |= ((places & others) + others) ^ others
+            elif word == "**":
+                places = _from_the_first(places) & (2 * end - 1)
+            elif word == "**/":
+                places |= (slashes & _from_the_first(places)) << 1
+            else:
+                places = (places & where.get(word, 0)) << 1
+            if not places:
+                return False
+        return bool(places & end)
 
     def __str__(self) -> str:
         return self.text
+
+
+def _from_the_first(places: int) -> int:
+    """All places from the first one on, without an end (a negative number)."""
+    return -(places & -places)

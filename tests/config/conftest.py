@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TypeAlias
 import pytest
 
 from cache.config import Config, ConfigError, load
+from tests.e2e.parts import require
 
 Read: TypeAlias = Callable[..., Config]
 Refuse: TypeAlias = Callable[..., tuple[str, ...]]
@@ -43,3 +45,15 @@ def refuse(read: Read) -> Refuse:
         return refused.value.problems
 
     return refuse
+
+
+@pytest.fixture
+def pairs(here: Path) -> None:
+    """Two certificates with their keys: a.pem, a.key, b.pem, b.key."""
+    require("openssl")
+    for name in ("a", "b"):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem"],
+            cwd=here, check=True, capture_output=True,
+        )  # fmt: skip

@@ -45,7 +45,6 @@ OTHERS = [
     ("http: {tls: {minimumtls: tls1.3}}", "http.tls.minimumtls"),
     ("http: {tls: {ciphersuites: [x]}}", "http.tls.ciphersuites"),
     ("http: {tls: {clientauth: verify-client-cert-if-given}}", "http.tls.clientauth"),
-    ("proxy: {exec: {command: helper}}", "proxy.exec"),
     ("proxy: {remotenamespace: library}", "proxy.remotenamespace"),
 ]
 

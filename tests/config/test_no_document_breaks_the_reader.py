@@ -40,6 +40,8 @@ def names(key: Key, prefix: str = "REGISTRY") -> list[str]:
                 name for word, each in key.keys.items() for name in names(each, f"{prefix}_{word}")
             ]
             return [prefix.upper(), *(name.upper() for name in inner)]
+        case MapOf(item=Section()):
+            return [prefix.upper(), *names(key.item, f"{prefix}_A_IO")]
         case ListOf() | MapOf():
             return [prefix.upper(), *names(key.item, f"{prefix}_0")]
         case _:
@@ -103,8 +105,11 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
     name=st.sampled_from(names(SCHEMA)),
     value=st.text(max_size=30) | st.lists(fragments).map("".join),
 )
-def test_any_variable(name: str, value: str) -> None:
-    check(Path("/dev/null"), {name: value})
+def test_any_variable(tmp_path: Path, name: str, value: str) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text("upstreams: {a.io: }")
+
+    check(path, {name: value})
 
 
 @same_folder

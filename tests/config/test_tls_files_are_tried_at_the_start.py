@@ -8,23 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.config.conftest import Read, Refuse
-from tests.e2e.parts import require
 
-
-@pytest.fixture(autouse=True)
-def _openssl() -> None:
-    require("openssl")
-
-
-@pytest.fixture(autouse=True)
-def _pairs(here: Path) -> None:
-    """Two certificates with their keys: a.pem, a.key, b.pem, b.key."""
-    for name in ("a", "b"):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem"],
-            cwd=here, check=True, capture_output=True,
-        )  # fmt: skip
+pytestmark = pytest.mark.usefixtures("pairs")
 
 
 def test_a_pair_and_its_authorities_arrive_as_absolute_paths(read: Read, here: Path) -> None:

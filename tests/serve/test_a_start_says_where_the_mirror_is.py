@@ -21,6 +21,22 @@ def test_the_banner_names_address_upstream_store_database_and_docker(
     ]
 
 
+def test_the_banner_names_every_upstream_the_default_one_first(start: Start) -> None:
+    mirror = start(
+        REGISTRY_PROXY_REMOTEURL="https://registry.example.com",
+        REGISTRY_UPSTREAMS="{quay.io: , docker.io: , r.corp.example: {remoteurl: 'http://r:81'}}",
+    )
+
+    mirror.wait_until_it_answers()
+
+    assert mirror.output.splitlines()[1:5] == [
+        "  upstream  registry.example.com (https://registry.example.com)",
+        "            quay.io (https://quay.io)",
+        "            docker.io (https://registry-1.docker.io)",
+        "            r.corp.example (http://r:81)",
+    ]
+
+
 def test_the_mirror_answers(mirror: Mirror) -> None:
     head, _, body = mirror.get("/somewhere").partition(b"\r\n\r\n")
 

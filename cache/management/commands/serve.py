@@ -152,10 +152,12 @@ def database_name() -> str:
 def banner(config: Config) -> str:
     url = listener.url(config.http)
     mirrors = json.dumps({"registry-mirrors": [url]})
+    first, *others = (f"{upstream.name} ({upstream.remoteurl})" for upstream in config.upstreams)
     return "\n".join(
         (
             f"Mirrorsite listens on {listener.binding(config.http.addr)}: {url}",
-            f"  upstream  {config.proxy.name} ({config.proxy.remoteurl})",
+            f"  upstream  {first}",
+            *(f"            {other}" for other in others),
             f"  store     {config.storage.root}",
             f"  database  {database_name()}",
             f"  /etc/docker/daemon.json: {mirrors}",

@@ -1,5 +1,6 @@
 """The database's shape, one file per noun. Only the catalog and its neighbours look in here."""
 
+from cache.models.access import AccessToken, AccessTokenLimit, Grant, VisibilityRule
 from cache.models.blob import Blob, BlobLink
 from cache.models.incident import Incident
 from cache.models.manifest import Manifest, ManifestLink, ManifestReference
@@ -7,8 +8,11 @@ from cache.models.repository import Repository
 from cache.models.tag import Tag, TagMove
 
 __all__ = [
+    "AccessToken",
+    "AccessTokenLimit",
     "Blob",
     "BlobLink",
+    "Grant",
     "Incident",
     "Manifest",
     "ManifestLink",
@@ -16,4 +20,5 @@ __all__ = [
     "Repository",
     "Tag",
     "TagMove",
+    "VisibilityRule",
 ]

@@ -6,11 +6,17 @@ from django.db import models
 
 
 class Repository(models.Model):
-    """A repository at an upstream from which at least one manifest or blob was given."""
+    """A repository at an upstream from which at least one manifest or blob was given.
+
+    `visibility` is how upstream treated an anonymous client at `visibility_checked_at`; empty
+    before that was asked. An operator's rule comes before it.
+    """
 
     upstream = models.CharField(max_length=255)
     name = models.CharField(max_length=255)
     first_seen_at = models.DateTimeField()
+    visibility = models.CharField(max_length=7, blank=True)
+    visibility_checked_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -66,7 +66,7 @@ ROOMS: dict[str, set[str]] = {
     "cache.version": set(),
     "cache.upkeep": {"cache.runtime", "cache.catalog", "cache.scrub"},
     "cache.scrub": {"cache.streaming"},
-    "cache.access": {"cache.models"},
+    "cache.access": {"cache.models", "cache.database", "cache.memory"},
     "cache.traffic": set(),
     "cache.catalog": {"cache.models", "cache.database", "cache.traffic"},
     "cache.database": set(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from cache.config import Config, Proxy
+from cache.config import Config, Proxy, capacity
 from cache.memory import Memory
 from cache.negatives import Negatives
 from cache.oci.repository import Repository
@@ -23,6 +24,7 @@ from cache.streaming.store import FileStore, Store
 from cache.streaming.sweep import sweep_locks
 from cache.traffic import Traffic
 from cache.upstream.client import Endpoint, Upstream
+from cache.upstream.credentials import Helper
 from cache.version import VERSION
 
 #: What the mirror calls itself at an upstream.
@@ -81,14 +83,38 @@ def build(config: Config) -> Runtime:
 
 
 def _endpoint(proxy: Proxy) -> Endpoint:
+    # What the operator sets is for all processes together: each has an equal part, and a pool for
+    # questions and one for transfers in it.
+    processes = capacity.workers(os.environ)
     return Endpoint(
         url=proxy.remoteurl,
         username=proxy.username or None,
         password=proxy.password or None,
+        realms=proxy.auth_realm,
+        helper=_helper(proxy),
+        ca=proxy.ca,
+        client_certificate=proxy.client_certificate,
+        client_key=proxy.client_key,
+        insecure_skip_verify=proxy.insecure_skip_verify,
+        proxy=proxy.proxy or None,
+        offline=proxy.offline,
+        bandwidth=proxy.bandwidth / processes if proxy.bandwidth else None,
+        max_connections=max(1, proxy.max_connections // (2 * processes)),
         connect_timeout=proxy.connect_timeout.total_seconds(),
         first_byte_timeout=proxy.first_byte_timeout.total_seconds(),
         stall_timeout=proxy.stall_timeout.total_seconds(),
         user_agent=USER_AGENT,
+    )
+
+
+def _helper(proxy: Proxy) -> Helper | None:
+    if proxy.exec is None:
+        return None
+    # docker login keeps Hub's credentials under this address, and others under the host.
+    server = "https://index.docker.io/v1/" if proxy.is_hub else proxy.netloc
+    lifetime = proxy.exec.lifetime
+    return Helper(
+        proxy.exec.command, server, None if lifetime is None else lifetime.total_seconds()
     )
 
 

@@ -48,6 +48,11 @@ def plan(environ: Mapping[str, str], open_files: int) -> Capacity:
     return Capacity(workers, min(threads, connections - 1), connections)
 
 
+def workers(environ: Mapping[str, str]) -> int:
+    """How many worker processes there are; raises ConfigError as `plan` does."""
+    return plan(environ, MOST_FILES).workers
+
+
 def raise_open_files() -> int:
     """Raise this process's limit of open files as far as it may go, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from cache.upstream.challenge import Challenge, choose, parse_challenges
+from cache.upstream.credentials import Credentials, Pair
 from cache.upstream.endpoint import Endpoint, host_of, parse_http_url
 from cache.upstream.errors import BadAnswer, Denied
 from cache.upstream.statuses import check_status
@@ -45,6 +46,7 @@ class Authenticator:
         self._endpoint = endpoint
         self._transport = transport
         self._tokens = TokenCache(now)
+        self._helped = Credentials(endpoint.helper, now) if endpoint.helper else None
         # The last challenge. Replaced as a whole: a race costs one more challenge, no harm.
         self._remembered: _Bearer | _Basic | None = None
 
@@ -53,7 +55,7 @@ class Authenticator:
         remembered = self._remembered
         if isinstance(remembered, _Bearer):
             return self._bearer(remembered, scope)
-        return self._basic() if remembered is not None else None
+        return _basic(self._pair()) if remembered is not None else None
 
     def answer(self, lines: Iterable[str], scope: str | None, refused: str | None) -> str:
         """The header value for one more attempt after a 401 with these `WWW-Authenticate` lines.
@@ -67,10 +69,14 @@ class Authenticator:
             return self._answer_bearer(challenge, scope, refused)
         if not self._endpoint.has_credentials:
             raise self._denied("asks for a user name and password, and none is configured")
-        if refused == self._basic():
-            raise self._denied("refused the configured user name and password")
+        pair = self._pair()
+        if refused == _basic(pair):
+            other = self._other_than(pair)
+            if other is None:
+                raise self._denied("refused the configured user name and password")
+            pair = other
         self._remembered = _Basic()
-        return self._basic()
+        return _basic(pair)
 
     def _answer_bearer(self, challenge: Challenge, scope: str | None, refused: str | None) -> str:
         asked = _Bearer(self._realm(challenge), challenge.parameters.get("service") or None)
@@ -97,23 +103,44 @@ class Authenticator:
     def _fetch(self, asked: _Bearer, scope: str | None) -> Token:
         known = self._endpoint.has_credentials
         known = known and self._endpoint.may_send_credentials_to(asked.realm)
+        pair = self._pair() if known else None
+        try:
+            return self._fetch_as(pair, asked, scope)
+        except Denied as denied:
+            other = self._other_than(pair) if pair and denied.unauthenticated else None
+            if other is None:
+                raise
+            return self._fetch_as(other, asked, scope)
+
+    def _fetch_as(self, pair: Pair | None, asked: _Bearer, scope: str | None) -> Token:
         parameters = {
             "service": asked.service,
             "scope": scope,
-            "account": self._endpoint.username if known else None,
+            "account": pair.username if pair else None,
         }
         url = asked.realm.copy_merge_params({k: v for k, v in parameters.items() if v})
         headers = {"Accept": "application/json"}
-        with self._transport.open("GET", url, headers, self._basic() if known else None) as reply:
+        authorization = _basic(pair) if pair else None
+        with self._transport.open("GET", url, headers, authorization) as reply:
             if reply.status == 404:
                 # Not `NotFound`: that would be said of the content.
                 raise BadAnswer(f"{reply.host} is named as a token server and has no tokens (404).")
             check_status(reply, "access token")
             return parse_token(reply.read(SMALL_BODY), reply.host)
 
-    def _basic(self) -> str:
-        pair = f"{self._endpoint.username}:{self._endpoint.password}"
-        return f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
+    def _pair(self) -> Pair:
+        """Who we are; only where there are credentials."""
+        if self._helped is not None:
+            return self._helped.get()
+        return Pair(self._endpoint.username or "", self._endpoint.password or "")
+
+    def _other_than(self, refused: Pair) -> Pair | None:
+        """What a helper says instead of a pair that was refused; None if that is nothing new."""
+        if self._helped is None:
+            return None
+        self._helped.refused(refused)
+        pair = self._helped.get()
+        return None if pair == refused else pair
 
     def _warn_if_withheld(self, realm: httpx.URL) -> None:
         if self._endpoint.has_credentials and not self._endpoint.may_send_credentials_to(realm):
@@ -126,3 +153,8 @@ class Authenticator:
 
     def _denied(self, what: str) -> Denied:
         return Denied(f"{self._endpoint.host} {what}.", unauthenticated=True)
+
+
+def _basic(pair: Pair) -> str:
+    encoded = base64.b64encode(f"{pair.username}:{pair.password}".encode())
+    return f"Basic {encoded.decode('ascii')}"

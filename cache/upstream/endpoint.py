@@ -6,9 +6,12 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 import httpx
 from publicsuffixlist import PublicSuffixList
+
+from cache.upstream.credentials import Helper
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -22,17 +25,32 @@ class Endpoint:
       else, or carries a user, a query or a fragment.
     realms: hosts (`host` or `host:port`) of token servers that may be sent the password although
       they are not in the upstream's own domain.
+    helper: a program that is asked for user name and password, in place of fixed ones.
+    ca: PEM certificates that are trusted besides the machine's own, on every host.
+    client_certificate, client_key: PEM files, shown to the upstream's own host and to no other.
+    insecure_skip_verify: take any certificate of the upstream's own host, and of no other.
+    proxy: the address of an egress proxy; None: what the environment says.
+    offline: nothing is asked, every question raises Offline.
+    bandwidth: bytes per second of all transfers of this process together; None: no bound.
     connect_timeout: for a connection, and for the wait for a free one of `max_connections`.
     first_byte_timeout: until an answer begins; clients wait for ours meanwhile, containerd for 30.
     stall_timeout: between two pieces of an answer's body.
     answer_timeout: for all of an answer that is read as a whole: manifests, lists, tokens.
-    max_connections: how many requests and transfers run at once; the next one waits.
+    max_connections: how many requests run at once, and how many transfers; the next one waits.
     """
 
     url: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     realms: tuple[str, ...] = ()
+    helper: Helper | None = None
+    ca: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    insecure_skip_verify: bool = False
+    proxy: str | None = field(default=None, repr=False)
+    offline: bool = False
+    bandwidth: float | None = None
     connect_timeout: float = 10.0
     first_byte_timeout: float = 20.0
     stall_timeout: float = 30.0
@@ -58,7 +76,11 @@ class Endpoint:
 
     @property
     def has_credentials(self) -> bool:
-        return bool(self.username) and self.password is not None
+        return self.helper is not None or (bool(self.username) and self.password is not None)
+
+    def is_own_host(self, url: httpx.URL) -> bool:
+        """Whether `url` is on the upstream's host, whatever the port."""
+        return _ascii_host(url) == _ascii_host(self.base)
 
     def may_send_credentials_to(self, realm: httpx.URL) -> bool:
         """Whether the token server at `realm` may see the password.

@@ -52,6 +52,12 @@ class CircuitOpen(Unreachable):
     retryable = False
 
 
+class Offline(Unreachable):
+    """Upstream was not asked: the operator has taken it offline."""
+
+    retryable = False
+
+
 class TimedOut(UpstreamError):
     """No connection, no answer or no whole answer in time."""
 

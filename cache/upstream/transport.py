@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from cache.upstream.bandwidth import Bandwidth
 from cache.upstream.breaker import Breaker
 from cache.upstream.endpoint import Endpoint, host_of, origin_of, parse_http_url
 from cache.upstream.errors import (
     BadAnswer,
     Busy,
     Interrupted,
+    Offline,
     TimedOut,
     TooLarge,
     Unreachable,
@@ -56,6 +58,7 @@ class Reply:
     host: str
     away: bool
     answer_timeout: float
+    bandwidth: Bandwidth | None = None
 
     @property
     def status(self) -> int:
@@ -68,7 +71,10 @@ class Reply:
     def chunks(self) -> Iterator[bytes]:
         """The body as it arrives, exactly as sent. Raises Interrupted."""
         try:
-            yield from self.response.iter_raw()
+            for chunk in self.response.iter_raw():
+                if self.bandwidth is not None:
+                    self.bandwidth.take(len(chunk))
+                yield chunk
         except httpx.TimeoutException as error:
             raise Interrupted(f"{self.host} stopped sending in the middle of an answer.") from error
         except (httpx.TransportError, httpx.StreamError) as error:
@@ -102,16 +108,19 @@ class Reply:
 
 
 class Transport:
-    """One pool for an upstream, its token servers and its storage. Thread-safe.
+    """Pools for an upstream, its token servers and its storage. Thread-safe.
 
-    The pool is built at the first request: none exists before a fork. Proxies are taken from the
-    environment (HTTPS_PROXY, NO_PROXY, ...); a netrc file is never read, cookies are never kept.
+    They are built at the first request: none exists before a fork. A proxy is taken from the
+    environment (HTTPS_PROXY, NO_PROXY, ...) unless the endpoint names one; a netrc file is never
+    read, cookies are never kept. What only the upstream's own host may see or be forgiven (a client
+    certificate, one of its own that nobody vouches for) is not in the pool for other hosts.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._clients: dict[bool, httpx.Client] = {}
+        self._clients: dict[tuple[bool, bool], httpx.Client] = {}
+        self._bandwidth = Bandwidth(endpoint.bandwidth) if endpoint.bandwidth else None
         self._closed = False
         self._origin = origin_of(endpoint.base)
         self._breaker = Breaker(endpoint.host, self._probe)
@@ -140,8 +149,9 @@ class Transport:
         on, it is gone. A `transfer` has connections apart, so that no number of slow ones keeps a
         short question waiting. Raises UpstreamError.
         """
-        client = self._pool(transfer=transfer)
-        reply = self._follow(client, method, url, dict(headers), authorization)
+        if self._endpoint.offline:
+            raise Offline(f"{self._endpoint.host} is not asked: the operator took it offline.")
+        reply = self._follow(method, url, dict(headers), authorization, transfer=transfer)
         try:
             yield reply
         finally:
@@ -149,19 +159,21 @@ class Transport:
 
     def _follow(
         self,
-        client: httpx.Client,
         method: str,
         url: httpx.URL,
         headers: dict[str, str],
         authorization: str | None,
+        *,
+        transfer: bool,
     ) -> Reply:
         start = origin_of(url)
         away = False
         if authorization is not None:
             headers["Authorization"] = authorization
         for _ in range(MOST_REDIRECTS + 1):
-            response = self._ask(client, method, url, headers)
-            reply = Reply(response, host_of(url), away, self._endpoint.answer_timeout)
+            response = self._ask(method, url, headers, transfer=transfer)
+            bandwidth = self._bandwidth if transfer else None
+            reply = Reply(response, host_of(url), away, self._endpoint.answer_timeout, bandwidth)
             if reply.status not in _REDIRECTS:
                 return reply
             reply.discard()
@@ -172,9 +184,10 @@ class Transport:
         raise BadAnswer(f"{host_of(url)} was reached over more than {MOST_REDIRECTS} redirects.")
 
     def _ask(
-        self, client: httpx.Client, method: str, url: httpx.URL, headers: Mapping[str, str]
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], *, transfer: bool
     ) -> httpx.Response:
         """Send, and let the breaker know how it went if it was to upstream itself."""
+        client = self._pool(own=self._endpoint.is_own_host(url), transfer=transfer)
         if origin_of(url) != self._origin:
             return self._send(client, method, url, headers)
         self._breaker.check()
@@ -191,7 +204,7 @@ class Transport:
     def _probe(self) -> None:
         """Any answer will do. Raises UpstreamError."""
         url = httpx.URL(f"{self._endpoint.base}/v2/")
-        self._send(self._pool(transfer=False), "GET", url, {}).close()
+        self._send(self._pool(own=True, transfer=False), "GET", url, {}).close()
 
     def _send(
         self, client: httpx.Client, method: str, url: httpx.URL, headers: Mapping[str, str]
@@ -211,22 +224,33 @@ class Transport:
         request.extensions["timeout"]["read"] = self._endpoint.stall_timeout
         return response
 
-    def _pool(self, *, transfer: bool) -> httpx.Client:
+    def _pool(self, *, own: bool, transfer: bool) -> httpx.Client:
         with self._lock:
             if self._closed:
                 raise Unreachable("The connections to upstream are closed.")
-            if transfer not in self._clients:
-                self._clients[transfer] = _build_client(self._endpoint)
-            return self._clients[transfer]
+            if (own, transfer) not in self._clients:
+                self._clients[own, transfer] = _build_client(self._endpoint, own=own)
+            return self._clients[own, transfer]
 
 
-def _build_client(endpoint: Endpoint) -> httpx.Client:
+def _tls(endpoint: Endpoint, *, own: bool) -> ssl.SSLContext:
+    tls = httpx.create_ssl_context(verify=not (own and endpoint.insecure_skip_verify))
+    # Besides the bundled authorities those that the operator gave the machine, or us.
+    tls.load_default_certs()
+    if endpoint.ca is not None:
+        tls.load_verify_locations(endpoint.ca)
+    if own and endpoint.client_certificate is not None:
+        # An empty password keeps OpenSSL from asking for one at the terminal.
+        tls.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password="")
+    return tls
+
+
+def _build_client(endpoint: Endpoint, *, own: bool) -> httpx.Client:
+    """A pool for the upstream's own host, or for all others."""
     try:
-        tls = httpx.create_ssl_context()
-        # Besides the bundled authorities those that the operator gave the machine.
-        tls.load_default_certs()
         return httpx.Client(
-            verify=tls,
+            verify=_tls(endpoint, own=own),
+            proxy=endpoint.proxy,
             timeout=httpx.Timeout(
                 endpoint.first_byte_timeout,
                 connect=endpoint.connect_timeout,
@@ -244,7 +268,7 @@ def _build_client(endpoint: Endpoint) -> httpx.Client:
     except (ImportError, ValueError, OSError, httpx.InvalidURL):
         # Not chained: what is wrong may be a proxy's address with a password in it.
         raise Unreachable(
-            "The proxy or certificate settings of the environment cannot be used."
+            "The proxy or certificate settings for upstream cannot be used."
         ) from None
 
 

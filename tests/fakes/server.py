@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import socketserver
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -18,8 +19,14 @@ class LoopbackServer(socketserver.TCPServer):
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(address, handler)
+        self._tls = tls
         self.failures: list[BaseException] = []
         self.halting = threading.Event()
         self._lock = threading.Lock()
@@ -53,6 +60,8 @@ class LoopbackServer(socketserver.TCPServer):
 
     def _serve(self, request: socket.socket, client_address: Any) -> None:
         try:
+            if self._tls is not None:
+                request = self._tls.wrap_socket(request, server_side=True)
             self.finish_request(request, client_address)
         except OSError:
             pass  # clients that hang up are daily life

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import ssl
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 class FakeUpstream:
     """Listens from `__enter__` (or `start`) on; another `host` makes it another host to clients.
 
+    With `tls` it speaks https.
+
     Public attributes are switches that a test may flip at any time.
     """
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.repositories: dict[str, Repository] = {}
         self.guard: Guard | None = None
         self.token_service: TokenService | None = None
@@ -62,7 +66,7 @@ class FakeUpstream:
     def start(self) -> None:
         """Listen: the first time on a free port, later on the same again."""
         assert self._server is None, "it is running"
-        self._server = LoopbackServer(self._address, handler_for(self))
+        self._server = LoopbackServer(self._address, handler_for(self), self.tls)
         self._address = (self._address[0], self._server.server_address[1])
 
     def stop(self) -> None:
@@ -86,7 +90,7 @@ class FakeUpstream:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://{self.host}:{self.port}"
 
     # Content
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from cache.streaming.part import is_at
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -49,23 +52,33 @@ class Flights:
 def exclusive(folder: Path, key: str, timeout: float) -> Iterator[bool]:
     """Hold ``key`` against all other processes while the block runs; the block is told if so.
 
-    After ``timeout`` seconds it goes on without: the lock saves work, nothing depends on it. It
-    falls with its process.
+    After ``timeout`` seconds, or where no lock file can be made, it goes on without: the lock
+    saves work, nothing depends on it. It falls with its process.
     """
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock"
-    with exclusive_file(path, timeout) as is_held:
+    with ExitStack() as held:
+        try:
+            is_held = held.enter_context(exclusive_file(path, timeout))
+        except OSError as error:
+            log.warning("Work is not shared with other processes: %s", error)
+            is_held = False
         yield is_held
 
 
 @contextmanager
 def exclusive_file(path: Path, timeout: float) -> Iterator[bool]:
-    """Like :func:`exclusive`, with a lock file of the caller's, which goes with the lock."""
+    """Like :func:`exclusive`, with a lock file of the caller's, which goes with the lock.
+
+    Raises ``OSError`` where that file cannot be made.
+    """
     fd = _lock(path, time.monotonic() + timeout)
     try:
         yield fd is not None
     finally:
         if fd is not None:
-            path.unlink(missing_ok=True)
+            # What cannot be removed is swept at the next start.
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             os.close(fd)
 
 

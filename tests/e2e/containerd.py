@@ -32,16 +32,22 @@ SNAPSHOTTER = ("--snapshotter", "native")
 
 
 class Containerd(Daemon):
-    """Keeps everything in `home`. Behind the mirror there is no Docker Hub to fall back to."""
+    """Keeps everything in `home`, and pulls from `registries` through the mirror.
 
-    def __init__(self, home: Path, mirror_url: str) -> None:
+    Behind the mirror there is no registry to fall back to.
+    """
+
+    def __init__(
+        self, home: Path, mirror_url: str, registries: tuple[str, ...] = ("docker.io",)
+    ) -> None:
         self._address = str(home / "containerd.sock")
         self._hosts = home / "hosts"
         config = home / "config.toml"
         config.write_text(CONFIG.format(home=home))
-        for_hub = self._hosts / "docker.io" / "hosts.toml"
-        for_hub.parent.mkdir(parents=True)
-        for_hub.write_text(HOSTS.format(nowhere=NOWHERE, mirror_url=mirror_url))
+        for registry in registries:
+            hosts = self._hosts / registry / "hosts.toml"
+            hosts.parent.mkdir(parents=True)
+            hosts.write_text(HOSTS.format(nowhere=NOWHERE, mirror_url=mirror_url))
         super().__init__(
             ("containerd", "--config", str(config)),
             home / "containerd.log",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from cache.oci.errors import RegistryError
-from cache.streaming.source import CHANGED, CORRUPT, STORE_FAILED, SourceFailed
+from cache.streaming.source import AWAY, CHANGED, CORRUPT, STORE_FAILED, SourceFailed
 from cache.upstream import errors
 
 NOT_FOUND = "not-found"
@@ -28,6 +28,7 @@ _TABLE = {
     RATE_LIMITED: _Refusal("TOOMANYREQUESTS", 429),
     TIMED_OUT: _Refusal("UNAVAILABLE", 504),
     BROKEN: _Refusal("UNAVAILABLE", 502),
+    AWAY: _Refusal("UNAVAILABLE", 502),
     CORRUPT: _Refusal("UNAVAILABLE", 502),
     CHANGED: _Refusal("UNAVAILABLE", 502),
     STORE_FAILED: _Refusal("UNAVAILABLE", 503),
@@ -38,6 +39,7 @@ _KINDS: tuple[tuple[type[errors.UpstreamError], str], ...] = (
     (errors.Denied, DENIED),
     (errors.RateLimited, RATE_LIMITED),
     (errors.TimedOut, TIMED_OUT),
+    (errors.CircuitOpen, AWAY),
 )
 
 

@@ -19,6 +19,7 @@ from cache.streaming.fill import Fill
 from cache.streaming.order import Order
 from cache.streaming.part import Failure, Part, PartInfo
 from cache.streaming.source import (
+    AWAY,
     BAD_ANSWER,
     CORRUPT,
     INTERRUPTED,
@@ -239,11 +240,15 @@ class _Filling:
                     raise _Restart from failure
                 failures = failures + 1 if self.part.size == before else 1
                 tries = policy.tries if self.part.size else policy.first_tries
-                if not failure.retryable or failures >= tries:
+                if not self._may_pass(failure) or failures >= tries:
                     raise
                 log.info("%s: asking again, %s", self.order.digest, failure.message)
                 time.sleep(policy.pause(failures))
         raise SourceFailed(INTERRUPTED, "upstream cut the transfer too many times")
+
+    def _may_pass(self, failure: SourceFailed) -> bool:
+        """Whether to ask again: for readers who have had something, one also waits for upstream."""
+        return failure.retryable or (failure.kind == AWAY and self.fill.origin is not None)
 
     def _take(self, stream: SourceStream) -> None:
         """Write one answer's bytes behind what is there already."""

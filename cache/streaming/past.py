@@ -13,7 +13,7 @@ from typing import Protocol
 
 from cache.streaming.fill import HOLDBACK
 from cache.streaming.order import Order
-from cache.streaming.source import CHANGED, CORRUPT, INTERRUPTED, SourceFailed, SourceStream
+from cache.streaming.source import AWAY, CHANGED, CORRUPT, INTERRUPTED, SourceFailed, SourceStream
 
 _STEP = 1024 * 1024
 
@@ -93,7 +93,8 @@ def _arriving(order: Order, start: int, total: int | None) -> Iterator[tuple[int
             return
         except SourceFailed as failure:
             failures = 1 if position > before else failures + 1
-            if not failure.retryable or failures >= order.policy.tries:
+            may_pass = failure.retryable or failure.kind == AWAY
+            if not may_pass or failures >= order.policy.tries:
                 raise
             time.sleep(order.policy.pause(failures))
 

@@ -42,6 +42,7 @@ INTERRUPTED = "interrupted"
 STORE_FAILED = "store-failed"
 RANGE_REJECTED = "range-rejected"
 CHANGED = "changed"
+AWAY = "away"
 
 
 class SourceStream(Protocol):
@@ -70,7 +71,9 @@ class Source(Protocol):
     def open(self, offset: int) -> AbstractContextManager[SourceStream]:
         """Ask for the bytes from ``offset`` on; raises :class:`SourceFailed`.
 
-        A source that refuses the offset itself (416) fails with the kind ``RANGE_REJECTED``.
+        A source that refuses the offset itself (416) fails with the kind ``RANGE_REJECTED``; one
+        that was not asked, since it is known to be away, with ``AWAY``: worth waiting for in the
+        middle of a blob, and nowhere else.
         """
 
 
@@ -80,12 +83,13 @@ class RetryPolicy:
 
     Before the first byte there are ``first_tries``, since clients wait for it. Later there are
     ``tries``, counted anew whenever bytes arrived: a long transfer over a bad line is worth
-    finishing; ``total_tries`` bounds the whole all the same. Delays are in seconds, doubled from
-    ``delay`` up to ``longest_delay`` and spread by jitter so that many fills do not ask in step.
+    finishing, and a source that restarts is back within seconds; ``total_tries`` bounds the whole
+    all the same. Delays are in seconds, doubled from ``delay`` up to ``longest_delay`` and spread
+    by jitter so that many fills do not ask in step.
     """
 
     first_tries: int = 2
-    tries: int = 4
+    tries: int = 6
     total_tries: int = 60
     delay: float = 0.25
     longest_delay: float = 8.0

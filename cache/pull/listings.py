@@ -51,8 +51,9 @@ class Referrers:
 def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
     """The repository's tags after ``last``, at most ``limit``; raises :class:`RegistryError`.
 
-    Upstream's list is always asked for, since only upstream knows it; without upstream, the tags
-    that were pulled through here are listed. The order is that of the characters' codes.
+    Upstream's list is always asked for, since only upstream knows it; without upstream, or once
+    its quota is spent, the tags that were pulled through here are listed. The order is that of the
+    characters' codes.
     """
     admit(repository)
     mirror = runtime.current()
@@ -62,7 +63,7 @@ def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
             lambda: sorted(mirror.upstream_of(repository).list_tags(repository.name)),
         )
         outcome = Outcome.REVALIDATED
-    except (errors.NotFound, errors.Denied, errors.RateLimited) as error:
+    except (errors.NotFound, errors.Denied) as error:
         raise from_upstream(error, "NAME_UNKNOWN") from error
     except errors.UpstreamError as error:
         everything = sorted(catalog.list_tags(repository))
@@ -126,7 +127,7 @@ def list_referrers(repository: Repository, subject: Digest, artifact_type: str |
         )
     except errors.NotFound:
         listed, outcome = _from_referrers_tag(repository, subject)
-    except (errors.Denied, errors.RateLimited) as error:
+    except errors.Denied as error:
         raise from_upstream(error, "NAME_UNKNOWN") from error
     except errors.UpstreamError as error:
         if not catalog.is_repository_known(repository):

@@ -97,6 +97,9 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
         judged = freshness.judge(known.checked_at, mirror.now(), window)
         if judged is freshness.Freshness.FRESH:
             return ManifestAnswer(known.manifest, Outcome.HIT)
+        if _is_spared(repository, known):
+            log.info("%s:%s is not checked, as little of the quota is left", repository, tag)
+            return _stale(known)
     try:
         with asking("manifest", repository, tag):
             return mirror.flights.share(
@@ -108,8 +111,22 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
                 catalog.drop_tag(repository, tag, mirror.now())
             raise from_upstream(error, UNKNOWN) from error
         log.warning("%s:%s is served stale: %s", repository, tag, error)
-        age = freshness.age(known.checked_at, mirror.now())
-        return ManifestAnswer(known.manifest, Outcome.STALE, age)
+        return _stale(known)
+
+
+def _is_spared(repository: Repository, known: KnownTag) -> bool:
+    """Whether upstream's quota is so far gone that a tag checked not long ago is not checked."""
+    mirror = runtime.current()
+    proxy = mirror.proxy_of(repository)
+    judged = freshness.judge(known.checked_at, mirror.now(), proxy.quota_freshness)
+    if judged is not freshness.Freshness.FRESH:
+        return False
+    return mirror.upstream_of(repository).quota().is_below(proxy.quota_reserve)
+
+
+def _stale(known: KnownTag) -> ManifestAnswer:
+    age = freshness.age(known.checked_at, runtime.current().now())
+    return ManifestAnswer(known.manifest, Outcome.STALE, age)
 
 
 def _known(repository: Repository, tag: Tag) -> KnownTag | None:

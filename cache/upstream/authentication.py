@@ -16,6 +16,7 @@ from cache.upstream.challenge import Challenge, choose, parse_challenges
 from cache.upstream.credentials import Credentials, Pair
 from cache.upstream.endpoint import Endpoint, host_of, parse_http_url
 from cache.upstream.errors import BadAnswer, Denied
+from cache.upstream.quota import Kind, Ledger
 from cache.upstream.statuses import check_status
 from cache.upstream.tokens import Token, TokenCache, TokenKey, parse_token
 from cache.upstream.transport import SMALL_BODY, Transport
@@ -42,9 +43,16 @@ class _Basic:
 class Authenticator:
     """The `Authorization` of each request to one upstream. Thread-safe. Raises UpstreamError."""
 
-    def __init__(self, endpoint: Endpoint, transport: Transport, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: Transport,
+        now: Callable[[], float],
+        ledger: Ledger,
+    ) -> None:
         self._endpoint = endpoint
         self._transport = transport
+        self._ledger = ledger
         self._tokens = TokenCache(now)
         self._helped = Credentials(endpoint.helper, now) if endpoint.helper else None
         # The last challenge. Replaced as a whole: a race costs one more challenge, no harm.
@@ -101,6 +109,7 @@ class Authenticator:
         return f"Bearer {token.value}"
 
     def _fetch(self, asked: _Bearer, scope: str | None) -> Token:
+        self._ledger.check(Kind.TOKENS)
         known = self._endpoint.has_credentials
         known = known and self._endpoint.may_send_credentials_to(asked.realm)
         pair = self._pair() if known else None
@@ -122,6 +131,7 @@ class Authenticator:
         headers = {"Accept": "application/json"}
         authorization = _basic(pair) if pair else None
         with self._transport.open("GET", url, headers, authorization) as reply:
+            self._ledger.note(Kind.TOKENS, reply)
             if reply.status == 404:
                 # Not `NotFound`: that would be said of the content.
                 raise BadAnswer(f"{reply.host} is named as a token server and has no tokens (404).")

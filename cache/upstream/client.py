@@ -36,6 +36,7 @@ from cache.upstream.errors import (
     TooLarge,
     UpstreamError,
 )
+from cache.upstream.quota import Kind, Ledger, Quota
 from cache.upstream.referrers import MOST_PAGES, Page, join_pages, read_page
 from cache.upstream.statuses import check_status
 from cache.upstream.transport import Reply, Transport
@@ -72,6 +73,7 @@ class Upstream:
 
     All methods raise `cache.upstream.errors.UpstreamError` and nothing else. `memory` holds what
     the processes of one mirror share. `now` is a monotonic clock in seconds: tokens age by it.
+    `clock` is Unix time in seconds: quotas are renewed by it.
     """
 
     def __init__(
@@ -79,16 +81,22 @@ class Upstream:
         endpoint: Endpoint,
         memory: Memory | None = None,
         now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.endpoint = endpoint
         self._memory = memory
+        self._ledger = Ledger(endpoint, memory, clock)
         self._transport = Transport(endpoint)
-        self._authenticator = Authenticator(endpoint, self._transport, now)
+        self._authenticator = Authenticator(endpoint, self._transport, now, self._ledger)
         self._blob_head_works = True
 
     def close(self) -> None:
         """Close all connections, for good."""
         self._transport.close()
+
+    def quota(self) -> Quota:
+        """What is known of our quota there; asks nobody."""
+        return self._ledger.quota()
 
     def ping(self) -> None:
         """Return if upstream is a registry and takes us, anonymous or signed in."""
@@ -149,7 +157,8 @@ class Upstream:
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         url = self._url(f"{name}/blobs/{digest}")
-        with self._exchange("GET", url, name, headers, transfer=True) as reply:
+        kind = Kind.BLOBS
+        with self._exchange("GET", url, name, headers, kind=kind, transfer=True) as reply:
             if reply.status == 416 and offset:
                 raise range_rejected(reply, _blob(name, digest))
             check_status(reply, _blob(name, digest))
@@ -203,7 +212,8 @@ class Upstream:
         return join_pages(pages)
 
     def _ask_for_blob(self, name: RepositoryName, digest: Digest) -> int | None:
-        with self._exchange("HEAD", self._url(f"{name}/blobs/{digest}"), name) as reply:
+        url = self._url(f"{name}/blobs/{digest}")
+        with self._exchange("HEAD", url, name, kind=Kind.BLOBS) as reply:
             if reply.status in _UNSUPPORTED or (reply.away and reply.status in (401, 403)):
                 # Storage takes some signed addresses with the signed method only.
                 raise _HeadRefused
@@ -215,7 +225,7 @@ class Upstream:
     def _prove_blob(self, name: RepositoryName, digest: Digest) -> int | None:
         headers = {"Range": "bytes=0-0"}
         url = self._url(f"{name}/blobs/{digest}")
-        with self._exchange("GET", url, name, headers) as reply:
+        with self._exchange("GET", url, name, headers, kind=Kind.BLOBS) as reply:
             if reply.status == 416:
                 error = range_rejected(reply, _blob(name, digest))
                 return _size_if_empty(error)
@@ -233,21 +243,28 @@ class Upstream:
         name: RepositoryName | None,
         headers: Mapping[str, str] | None = None,
         *,
+        kind: Kind = Kind.MANIFESTS,
         transfer: bool = False,
     ) -> Iterator[Reply]:
-        """A request to upstream itself, with the authentication that it asks for."""
+        """A request to upstream itself, with the authentication that it asks for.
+
+        RateLimited, without a request, while upstream takes none of this kind.
+        """
+        self._ledger.check(kind)
         scope = None if name is None else f"repository:{name}:pull"
         authorization = self._authenticator.authorization(scope)
         sent = headers or {}
         with self._transport.open(method, url, sent, authorization, transfer=transfer) as reply:
             challenged = reply.status == 401 and not reply.away
             if not challenged:
+                self._ledger.note(kind, reply)
                 yield reply
                 return
             lines = reply.response.headers.get_list("www-authenticate")
             reply.discard()
         authorization = self._authenticator.answer(lines, scope, authorization)
         with self._transport.open(method, url, sent, authorization, transfer=transfer) as reply:
+            self._ledger.note(kind, reply)
             yield reply
 
     def _url(self, path: str, parameters: Mapping[str, str | None] | None = None) -> httpx.URL:

@@ -82,6 +82,13 @@ class Endpoint:
         """Whether `url` is on the upstream's host, whatever the port."""
         return _ascii_host(url) == _ascii_host(self.base)
 
+    @property
+    def identity(self) -> str:
+        """Who we are to upstream: the user, or the helper that names one; empty for anybody."""
+        if self.helper is not None:
+            return f"{self.helper.command} {self.helper.server}"
+        return self.username or "" if self.has_credentials else ""
+
     def may_send_credentials_to(self, realm: httpx.URL) -> bool:
         """Whether the token server at `realm` may see the password.
 

@@ -42,7 +42,7 @@ def _pull(mirror: Mirror, image: Image) -> httpx.Response:
         return tag
 
 
-@pytest.mark.parametrize("fault", [Fault(status=500), Fault(status=429), Fault(cut_after=-1)])
+@pytest.mark.parametrize("fault", [Fault(status=500), Fault(cut_after=-1)])
 def test_a_failing_upstream(pulled: tuple[Mirror, FakeUpstream, Image], fault: Fault) -> None:
     mirror, upstream, image = pulled
     upstream.misbehave(fault)

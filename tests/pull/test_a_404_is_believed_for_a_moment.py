@@ -15,17 +15,8 @@ from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
 from cache.pull import Outcome, open_blob, resolve_manifest, stat_blob
 from cache.runtime import Runtime
+from tests.fakes.clock import Clock
 from tests.fakes.upstream import FakeUpstream
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 def _repository(mirror: Runtime) -> Repository:

@@ -13,11 +13,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from cache import catalog, runtime, upkeep
-from cache.oci.digest import Digest
 from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
 from cache.runtime import Runtime
 from tests.fakes.upstream import FakeUpstream
+from tests.pull.holding import hold_blob
 
 NAME = "library/thing"
 
@@ -39,18 +39,6 @@ def get(
         return answer
 
     return ask
-
-
-def _hold(mirror: Runtime, data: bytes) -> Digest:
-    digest = Digest.of(data)
-    part = mirror.store.begin(digest)
-    assert part is not None
-    part.write(data)
-    mirror.store.commit(digest, part)
-    part.close()
-    repository = Repository(mirror.config.proxy.name, RepositoryName.parse(NAME))
-    catalog.link_blob(repository, digest, mirror.now(), held=len(data))
-    return digest
 
 
 def test_a_manifest_by_digest(
@@ -76,14 +64,14 @@ def test_a_manifest_by_tag(
 def test_a_blob(
     mirror: Runtime, upstream: FakeUpstream, get: Callable[[str], HttpResponseBase]
 ) -> None:
-    digest = _hold(mirror, b"some bytes")
+    digest = hold_blob(mirror, NAME, b"some bytes")
     assert get(f"blobs/{digest}").headers["X-Cache"] == "HIT"
     assert upstream.seen() == []
 
 
 def test_a_range_reads_no_further_than_it_goes(mirror: Runtime, client: Client) -> None:
     """As over TLS, where the server reads the file by itself instead of having it sent."""
-    digest = _hold(mirror, b"some bytes")
+    digest = hold_blob(mirror, NAME, b"some bytes")
     answer = client.get(f"/v2/{NAME}/blobs/{digest}", headers={"Range": "bytes=2-5"})
     assert answer.status_code == 206
     assert answer.getvalue() == b"me b"

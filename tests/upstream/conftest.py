@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cache.memory import Memory
 from cache.upstream.client import Endpoint, Upstream
 from tests.fakes.upstream import FakeUpstream
 
@@ -39,9 +40,13 @@ def connect() -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def make(
-            fake: FakeUpstream, now: Callable[[], float] = time.monotonic, **settings: Any
+            fake: FakeUpstream,
+            memory: Memory | None = None,
+            now: Callable[[], float] = time.monotonic,
+            clock: Callable[[], float] = time.time,
+            **settings: Any,
         ) -> Upstream:
-            upstream = Upstream(Endpoint(fake.url, **settings), now=now)
+            upstream = Upstream(Endpoint(fake.url, **settings), memory, now, clock)
             stack.callback(upstream.close)
             return upstream
 

@@ -8,6 +8,7 @@ import pytest
 from cache.upstream.authentication import Authenticator
 from cache.upstream.client import Endpoint
 from cache.upstream.errors import BadAnswer, Denied
+from cache.upstream.quota import Ledger
 from cache.upstream.transport import Transport
 from tests.fakes.authentication import TokenService
 from tests.fakes.upstream import FakeUpstream
@@ -110,7 +111,8 @@ def test_a_wrong_password_is_a_denial(registry: FakeUpstream, connect: Connect) 
 
 def test_tls_is_not_left_for_a_token() -> None:
     endpoint = Endpoint("https://registry.example")
-    authenticator = Authenticator(endpoint, Transport(endpoint), lambda: 0.0)
+    ledger = Ledger(endpoint, None, lambda: 0.0)
+    authenticator = Authenticator(endpoint, Transport(endpoint), lambda: 0.0, ledger)
 
     with pytest.raises(BadAnswer, match="without TLS"):
         authenticator.answer(['Bearer realm="http://registry.example/token"'], None, None)

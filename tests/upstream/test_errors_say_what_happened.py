@@ -111,19 +111,6 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW) == seconds
 
 
-def test_a_spent_quota_says_when_to_come_back(registry: FakeUpstream, connect: Connect) -> None:
-    registry.misbehave(Fault(status=429, headers={"Retry-After": "17"}), times=1)
-    registry.misbehave(Fault(status=429))
-    upstream = connect(registry)
-
-    with pytest.raises(errors.RateLimited) as told:
-        upstream.head_manifest(ALPINE, LATEST)
-    with pytest.raises(errors.RateLimited) as untold:
-        upstream.head_manifest(ALPINE, LATEST)
-
-    assert (told.value.retry_after, untold.value.retry_after) == (17.0, None)
-
-
 def test_an_upstream_that_is_off_is_unreachable_until_it_is_on(
     registry: FakeUpstream, connect: Connect
 ) -> None:

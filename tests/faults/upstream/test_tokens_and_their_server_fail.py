@@ -72,7 +72,7 @@ def test_a_token_that_ends_during_a_cut_transfer(
     [
         Fault(status=500),
         Fault(status=503),
-        Fault(status=429),
+        Fault(status=429, headers={"Retry-After": "1"}),
         Fault(status=404),
         Fault(status=200, body=b"<html>"),
         Fault(status=200, body=b'{"token": 7}'),

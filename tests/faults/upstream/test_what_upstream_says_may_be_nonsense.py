@@ -36,20 +36,6 @@ def test_a_tag_that_points_to_nothing_is_kept(
         assert answer.headers["Warning"].startswith("110 ")
 
 
-@pytest.mark.parametrize(
-    "retry_after", ["Mon, 01 Jan 2024 00:00:00 +99999999999999", "-5", "soon", "9" * 500]
-)
-def test_a_time_to_retry_after_that_is_none(
-    client: httpx.Client, upstream: FakeUpstream, name: str, retry_after: str
-) -> None:
-    image = upstream.add_image(name, "v1", [name.encode()])
-    upstream.misbehave(Fault(status=429, headers={"Retry-After": retry_after}), path=name)
-    for path in ("manifests/v1", f"blobs/{image.layer_digests[0]}"):
-        answer = client.get(f"/{name}/{path}")
-        assert answer.status_code == 429
-        assert 0 <= int(answer.headers["Retry-After"]) <= 86_400
-
-
 def test_compressed_against_our_wish(
     client: httpx.Client, upstream: FakeUpstream, name: str
 ) -> None:
@@ -90,12 +76,3 @@ def test_no_manifest_but_a_web_page(
     answer = client.get(f"/{name}/manifests/v1")
     assert answer.status_code == 502
     assert "web page" in answer.json()["errors"][0]["message"]
-
-
-def test_a_spent_quota_is_asked_for_once(
-    client: httpx.Client, upstream: FakeUpstream, name: str
-) -> None:
-    digest = upstream.add_blob(name, name.encode())
-    upstream.misbehave(Fault(status=429), path=str(digest))
-    assert client.get(f"/{name}/blobs/{digest}").status_code == 429
-    assert len(upstream.seen(path=str(digest))) == 1

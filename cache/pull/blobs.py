@@ -32,6 +32,7 @@ from cache.streaming.reader import Reader
 from cache.streaming.source import (
     BAD_ANSWER,
     CORRUPT,
+    INTERRUPTED,
     RANGE_REJECTED,
     STORE_FAILED,
     SourceFailed,
@@ -153,6 +154,9 @@ def read_arriving(blob: Arriving, start: int, stop: int | None) -> Body:
     try:
         blob.fill.wait_readable(start, _FIRST_BYTE)
     except SourceFailed as failure:
+        if not blob.order.is_met_by(failure):
+            # Others' refusal came last: ours had the blob, and lost it on the way.
+            failure = SourceFailed(INTERRUPTED, "upstream broke off the transfer")
         if failure.kind != STORE_FAILED:
             raise from_source(failure, UNKNOWN) from failure
     return Body(Reader(blob.fill, start, stop, blob.size), blob.order)
@@ -199,8 +203,8 @@ def _join(repository: Repository, digest: Digest, *, linked: bool) -> Iterator[A
 def _answered_fill(order: Order) -> Iterator[Fill]:
     """A fill whose source has the blob; raises :class:`SourceFailed`.
 
-    A fill that failed for what another repository may not have, just as we came, says nothing
-    about ours: then there is a fill of our own.
+    A fill that failed for what another repository may not have, or another upstream cannot give,
+    just as we came, says nothing about ours: then there is a fill of our own.
     """
     deadline = time.monotonic() + _LONGEST_WAIT
     while True:
@@ -209,7 +213,7 @@ def _answered_fill(order: Order) -> Iterator[Fill]:
                 if not fill.wait_answered(max(0.0, deadline - time.monotonic())):
                     raise SourceFailed(TIMED_OUT, "upstream did not answer in time")
             except SourceFailed as failure:
-                if failure.origin in (None, order.origin) or time.monotonic() >= deadline:
+                if order.is_met_by(failure) or time.monotonic() >= deadline:
                     raise
                 continue
             yield fill
@@ -268,6 +272,10 @@ class _UpstreamSource:
     def origin(self) -> str:
         return str(self.repository)
 
+    @property
+    def upstream(self) -> str:
+        return self.repository.upstream
+
     @contextmanager
     def open(self, offset: int) -> Iterator[SourceStream]:
         upstream = runtime.current().upstream_of(self.repository)
@@ -278,10 +286,10 @@ class _UpstreamSource:
             ):
                 yield stream
         except errors.UpstreamError as error:
-            raise _as_source_failure(error, self.origin) from error
+            raise _as_source_failure(error, self) from error
 
 
-def _as_source_failure(error: errors.UpstreamError, origin: str) -> SourceFailed:
+def _as_source_failure(error: errors.UpstreamError, source: _UpstreamSource) -> SourceFailed:
     kind = RANGE_REJECTED if isinstance(error, errors.RangeRejected) else kind_of(error)
     return SourceFailed(
         kind,
@@ -289,5 +297,5 @@ def _as_source_failure(error: errors.UpstreamError, origin: str) -> SourceFailed
         # A quota that is spent now will be spent in a second: asking again makes it worse.
         retryable=error.retryable and kind != RATE_LIMITED,
         retry_after=retry_after_of(error),
-        origin=origin if kind in (NOT_FOUND, DENIED) else None,
+        origin=source.origin if kind in (NOT_FOUND, DENIED) else source.upstream,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cache.oci.digest import Digest
@@ -106,17 +106,19 @@ class Fill:
             self._verified = True
             self._changed.notify_all()
 
-    def fail(self, failure: SourceFailed, tried: set[str]) -> Order | None:
+    def fail(self, failures: Mapping[str, SourceFailed]) -> Order | None:
         """End without the blob; or answer an order that may fare better.
 
-        That is one of another origin than those ``tried``, if the failure is its origin's own. A
-        blob that was already verified stays readable.
+        That is one that none of the ``failures`` meets, each of which an order by the name of its
+        origin has met with; the last one ends the fill. A blob that was already verified stays
+        readable.
         """
+        failure = list(failures.values())[-1]
         with self._changed:
-            if failure.origin is not None and not self._verified:
-                for order in self._orders:
-                    if order.origin not in tried:
-                        return order
+            for order in () if self._verified else self._orders:
+                is_met = any(order.is_met_by(known) for known in failures.values())
+                if not is_met and order.origin not in failures:
+                    return order
             self._failure = failure
             self._changed.notify_all()
             return None

@@ -51,14 +51,14 @@ class _Restart(Exception):
 
 def run(first: Order, store: Store, fill: Fill) -> None:
     """Bring the blob, by fetching or by following; the outcome is in ``fill``. Never raises."""
-    tried: set[str] = set()
+    failures: dict[str, SourceFailed] = {}
     order: Order | None = first
     while order is not None:
         failure = _try(order, store, fill)
         if failure is None:
             return
-        tried.add(order.origin)
-        following = fill.fail(failure, tried)
+        failures[order.origin] = failure
+        following = fill.fail(failures)
         if following is None:
             order.on_failure(failure.kind, failure.message)
         order = following
@@ -103,9 +103,11 @@ def _bring(order: Order, store: Store, fill: Fill) -> None:
         filling = _Filling(order, store, fill, part)
         try:
             failure = part.info().failure
-            if failure not in (None, old_failure) and failure.origin in (None, order.origin):
-                # The filler whom we followed has just given up: asking again would double it.
-                raise failure.as_error()
+            if failure is not None and failure != old_failure:
+                error = failure.as_error()
+                if order.is_met_by(error):
+                    # The filler whom we followed has just given up: asking again would double it.
+                    raise error
             filling.run()
         finally:
             filling.close()
@@ -201,7 +203,8 @@ class _Filling:
             except _Restart:
                 pass
             if not self.may_restart:
-                raise SourceFailed(CORRUPT, "upstream gave bytes that do not match the digest")
+                message = "upstream gave bytes that do not match the digest"
+                raise SourceFailed(CORRUPT, message, origin=self.order.source.upstream)
             self._start_over()
 
     def _is_right(self) -> bool:
@@ -244,7 +247,8 @@ class _Filling:
                     raise
                 log.info("%s: asking again, %s", self.order.digest, failure.message)
                 time.sleep(policy.pause(failures))
-        raise SourceFailed(INTERRUPTED, "upstream cut the transfer too many times")
+        message = "upstream cut the transfer too many times"
+        raise SourceFailed(INTERRUPTED, message, origin=self.order.source.upstream)
 
     def _may_pass(self, failure: SourceFailed) -> bool:
         """Whether to ask again: for readers who have had something, one also waits for upstream."""
@@ -265,12 +269,14 @@ class _Filling:
             self.fill.advance(self.part.size)
         expected = size if size is not None else self.order.size
         if expected is not None and self.part.size < expected:
-            raise SourceFailed(INTERRUPTED, "upstream ended the transfer early", retryable=True)
+            message, upstream = "upstream ended the transfer early", self.order.source.upstream
+            raise SourceFailed(INTERRUPTED, message, retryable=True, origin=upstream)
 
     def _check_bounds(self, reached: int, size: int | None) -> None:
         """No answer is endless: it is bounded by what it, or else a manifest, announced."""
         if reached > (size if size is not None else LARGEST_BLOB):
-            raise SourceFailed(BAD_ANSWER, "upstream sent more bytes than it announced")
+            message = "upstream sent more bytes than it announced"
+            raise SourceFailed(BAD_ANSWER, message, origin=self.order.source.upstream)
         if size is None and self.order.size is not None and reached > self.order.size:
             message = "upstream sent more bytes than the manifest says"
             raise SourceFailed(BAD_ANSWER, message, origin=self.order.origin)
@@ -288,7 +294,7 @@ class _Filling:
 
     def _give_up(self, failure: SourceFailed) -> None:
         """Leave the part for the next try, and tell those who follow it why there is none now."""
-        if failure.kind in (CORRUPT, BAD_ANSWER) and failure.origin is None:
+        if failure.kind in (CORRUPT, BAD_ANSWER) and failure.origin != self.order.origin:
             self._renew_part()
         elif self.part.size == 0:
             self.part.remove()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cache.oci.digest import Digest
-from cache.streaming.source import RetryPolicy, Source
+from cache.streaming.source import RetryPolicy, Source, SourceFailed
 
 DEFAULT_POLICY = RetryPolicy()
 
@@ -31,3 +31,7 @@ class Order:
     def origin(self) -> str:
         """In whose name the blob is asked for."""
         return self.source.origin
+
+    def is_met_by(self, failure: SourceFailed) -> bool:
+        """Whether the failure is this order's too."""
+        return failure.origin in (None, self.source.origin, self.source.upstream)

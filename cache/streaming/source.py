@@ -14,8 +14,9 @@ class SourceFailed(Exception):
 
     ``kind`` is a word of the caller's choice, carried through unchanged (also to readers in other
     processes, so it must be plain text); ``retryable`` says whether asking again may help;
-    ``retry_after`` is in seconds, when the source named a time. ``origin`` is set when the failure
-    is that origin's own, so that another one may well be given the bytes.
+    ``retry_after`` is in seconds, when the source named a time. ``origin`` says whose failure it
+    is: an origin's, or all that its upstream has (the upstream's name), so that another one may
+    well be given the bytes; or everybody's (None).
     """
 
     def __init__(
@@ -67,6 +68,10 @@ class Source(Protocol):
     @property
     def origin(self) -> str:
         """The repository in whose name the blob is asked for; an answer proves it is there."""
+
+    @property
+    def upstream(self) -> str:
+        """The registry that is asked; never the name of an origin."""
 
     def open(self, offset: int) -> AbstractContextManager[SourceStream]:
         """Ask for the bytes from ``offset`` on; raises :class:`SourceFailed`.

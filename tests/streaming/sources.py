@@ -29,7 +29,8 @@ class MemorySource:
     """Gives ``data``; ``cuts`` are the offsets at which successive answers break off."""
 
     data: bytes
-    origin: str = "library/one"
+    origin: str = "hub/one"
+    upstream: str = "hub"
     size_known: bool = True
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)
@@ -56,7 +57,7 @@ class MemorySource:
                 self.held.set()
                 assert self.release.wait(30)
             if cut is not None and position >= cut:
-                raise SourceFailed("interrupted", "cut", retryable=True)
+                raise SourceFailed("interrupted", "cut", retryable=True, origin=self.upstream)
             yield data[position : position + STEP]
 
 

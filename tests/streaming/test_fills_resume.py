@@ -23,7 +23,7 @@ def _leave_part(store: FileStore, digest: Digest, data: bytes, size: int | None)
     part = store.begin(digest)
     assert part is not None
     part.write(data)
-    part.describe(PartInfo(size, "library/one"))
+    part.describe(PartInfo(size, "hub/one"))
     part.close()
 
 

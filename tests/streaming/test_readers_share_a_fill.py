@@ -93,7 +93,7 @@ def test_commit_is_told_after_the_blob_is_visible(
     with coalescer.join(order) as fill:
         assert coalescer.drain(30)
         assert fill.size == len(megabyte)
-    assert told == [(len(megabyte), len(megabyte), "library/one")]
+    assert told == [(len(megabyte), len(megabyte), "hub/one")]
 
 
 def test_wrong_bytes_are_asked_for_once_more_and_never_completed(

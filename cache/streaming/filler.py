@@ -52,16 +52,19 @@ class _Restart(Exception):
 def run(first: Order, store: Store, fill: Fill) -> None:
     """Bring the blob, by fetching or by following; the outcome is in ``fill``. Never raises."""
     failures: dict[str, SourceFailed] = {}
+    tried: list[Order] = []
     order: Order | None = first
     while order is not None:
         failure = _try(order, store, fill)
         if failure is None:
-            return
+            break
         failures[order.origin] = failure
-        following = fill.fail(failures)
-        if following is None:
-            order.on_failure(failure.kind, failure.message)
-        order = following
+        tried.append(order)
+        order = fill.fail(failures)
+    # After all is over for the readers: what is done here may take its time.
+    for order in tried:
+        failure = failures[order.origin]
+        order.on_failure(failure.kind, failure.message)
 
 
 def _try(order: Order, store: Store, fill: Fill) -> SourceFailed | None:

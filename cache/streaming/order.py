@@ -17,7 +17,8 @@ class Order:
 
     ``size`` is the size in bytes that a manifest of the source's repository promised, if known.
     ``on_commit`` is called in the filler's thread, with the size and the proved origin, after the
-    blob became visible; ``on_failure`` when the fill has failed for good.
+    blob became visible; ``on_failure`` when this order has failed, whether or not another one fared
+    better.
     """
 
     digest: Digest

@@ -7,7 +7,7 @@ import pytest
 from cache.oci.digest import Digest
 from cache.streaming.coalescer import Coalescer
 from cache.streaming.reader import Reader
-from cache.streaming.source import SourceFailed
+from cache.streaming.source import CORRUPT, SourceFailed
 from cache.streaming.store import FileStore
 from tests.streaming.sources import MemorySource, order_of
 
@@ -47,13 +47,16 @@ def test_wrong_bytes_are_one_upstreams(
     small = megabyte[:60_000]
     lying = MemorySource(small, answers=[small[::-1]] * 2, hold_at=0)
     sound = MemorySource(small, "other/one", "other")
-    with coalescer.join(order_of(lying)) as fill:
+    told: list[str] = []
+    order = order_of(lying, on_failure=lambda kind, _message: told.append(kind))
+    with coalescer.join(order) as fill:
         assert lying.held.wait(30)
         with coalescer.join(order_of(sound)) as joined, Reader(joined) as reader:
             assert joined is fill
             lying.release.set()
             assert b"".join(reader) == small
     assert coalescer.drain(30)
+    assert told == [CORRUPT]
     assert store.stat(Digest.of(small)) == len(small)
     assert (lying.opened, sound.opened) == ([0, 0], [0])
 

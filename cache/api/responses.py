@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from cache.api.bodies import Breakable, StoreFile
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
-from cache.pull import Arriving, Held, Outcome, read_arriving
+from cache.pull import Arriving, Held, Outcome, Stat, read_arriving
 from cache.pull.listings import Page
 from cache.pull.manifests import ManifestAnswer
 
@@ -31,19 +31,19 @@ def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpRespo
     return HttpResponse(body, content_type=manifest.media_type, headers=headers)
 
 
-def blob_head_response(request: HttpRequest, digest: Digest, size: int | None) -> HttpResponse:
+def blob_head_response(request: HttpRequest, digest: Digest, stat: Stat) -> HttpResponse:
     """What a GET of the whole blob would be headed with."""
-    headers = _content_headers(digest, None) | {"Accept-Ranges": "bytes"}
+    headers = _content_headers(digest, stat.outcome) | {"Accept-Ranges": "bytes"}
     if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
         return HttpResponse(status=304, headers=headers)
-    if size is not None:
-        headers["Content-Length"] = str(size)
+    if stat.size is not None:
+        headers["Content-Length"] = str(stat.size)
     return HttpResponse(content_type=BLOB_TYPE, headers=headers)
 
 
 def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBase:
     """A blob or the one range of it that was asked for; raises RegistryError (416, 502, ...)."""
-    outcome = Outcome.HIT if isinstance(blob, Held) else Outcome.MISS
+    outcome = blob.outcome if isinstance(blob, Held) else Outcome.MISS
     headers = _content_headers(blob.digest, outcome) | {"Accept-Ranges": "bytes"}
     if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
         _close(blob)
@@ -74,9 +74,9 @@ def names_response(request: HttpRequest, body: dict[str, object], page: Page) ->
     return HttpResponse(json.dumps(body), content_type="application/json", headers=headers)
 
 
-def _content_headers(digest: Digest, outcome: Outcome | None) -> dict[str, str]:
+def _content_headers(digest: Digest, outcome: Outcome) -> dict[str, str]:
     headers = {"Docker-Content-Digest": str(digest), "ETag": f'"{digest}"'}
-    return headers | (outcome_headers(outcome) if outcome is not None else {})
+    return headers | outcome_headers(outcome)
 
 
 def outcome_headers(outcome: Outcome) -> dict[str, str]:

@@ -3,7 +3,7 @@
 They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError` only.
 """
 
-from cache.pull.blobs import Arriving, Body, Held, open_blob, read_arriving, stat_blob
+from cache.pull.blobs import Arriving, Body, Held, Stat, open_blob, read_arriving, stat_blob
 from cache.pull.listings import list_referrers, list_repositories, list_tags
 from cache.pull.manifests import resolve_manifest
 from cache.pull.outcome import Outcome
@@ -13,6 +13,7 @@ __all__ = [
     "Body",
     "Held",
     "Outcome",
+    "Stat",
     "list_referrers",
     "list_repositories",
     "list_tags",

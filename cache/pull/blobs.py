@@ -15,6 +15,7 @@ from cache.oci.digest import Digest
 from cache.oci.repository import Repository
 from cache.pull.admission import admit
 from cache.pull.asking import asking
+from cache.pull.outcome import Outcome
 from cache.pull.refusals import (
     DENIED,
     NOT_FOUND,
@@ -60,6 +61,15 @@ class Held:
     digest: Digest
     size: int
     file: BinaryIO
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What is known of a blob without its bytes; ``size`` in bytes, if it is."""
+
+    size: int | None
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +98,21 @@ def open_blob(repository: Repository, digest: Digest) -> Iterator[Held | Arrivin
             yield arriving
         return
     try:
-        size = os.fstat(file.fileno()).st_size
+        size, outcome = os.fstat(file.fileno()).st_size, Outcome.HIT
         if link is None:
             _prove(repository, digest, held=size)
+            outcome = Outcome.REVALIDATED
         elif link.size is None:
             # The filler was killed, or the database was gone, just after the commit.
             catalog.record_blob(digest, size, mirror.now())
-        yield Held(digest, size, file)
+        yield Held(digest, size, file, outcome)
     except BaseException:
         file.close()
         raise
 
 
-def stat_blob(repository: Repository, digest: Digest) -> int | None:
-    """The blob's size in bytes, None if upstream has it and does not tell; never starts a fill.
+def stat_blob(repository: Repository, digest: Digest) -> Stat:
+    """What a request for the blob would be answered with; never starts a fill.
 
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
@@ -111,9 +122,10 @@ def stat_blob(repository: Repository, digest: Digest) -> int | None:
     if link is not None:
         held = mirror.store.stat(digest)
         if held is not None and link.size in (None, held):
-            return held
+            return Stat(held, Outcome.HIT)
     promised = catalog.promised_size(repository, digest)
-    return promised if promised is not None else _prove(repository, digest)
+    size = promised if promised is not None else _prove(repository, digest)
+    return Stat(size, Outcome.MISS)
 
 
 class Body:

@@ -31,6 +31,20 @@ def test_cold_then_warm(client: httpx.Client, upstream: FakeUpstream, name: str)
     assert len(upstream.seen("GET", str(digest))) == 1
 
 
+def test_head_says_what_get_would(client: httpx.Client, upstream: FakeUpstream, name: str) -> None:
+    digest = upstream.add_blob(name, _data(name))
+    path = f"/{name}/blobs/{digest}"
+    assert client.head(path).headers["X-Cache"] == "MISS"
+    client.get(path)
+    eventually(lambda: client.head(path).headers["X-Cache"] == "HIT", "the blob is held")
+    assert _lasting(client.head(path)) == _lasting(client.get(path))
+
+
+def _lasting(answer: httpx.Response) -> dict[str, str]:
+    """The headers, without what differs between any two answers."""
+    return {name: value for name, value in answer.headers.items() if name != "date"}
+
+
 def test_a_sha512_blob(client: httpx.Client, upstream: FakeUpstream, name: str) -> None:
     digest = upstream.add_blob(name, _data(name), "sha512")
     for _ in range(2):
@@ -90,9 +104,10 @@ def test_a_blob_of_two_repositories_is_proved_once_and_not_fetched_again(
     client.get(f"/{name}/one/blobs/{digest}")
     eventually(lambda: _is_held(mirror, digest), "the blob is held")
 
-    for _ in range(3):
-        assert client.get(f"/{name}/two/blobs/{digest}").content == _data(name)
+    answers = [client.get(f"/{name}/two/blobs/{digest}") for _ in range(3)]
 
+    assert {answer.content for answer in answers} == {_data(name)}
+    assert [answer.headers["X-Cache"] for answer in answers] == ["REVALIDATED", "HIT", "HIT"]
     assert [seen.method for seen in upstream.seen(path=str(digest))] == ["GET", "HEAD"]
     assert len(list(mirror.root.glob(f"blobs/*/*/{digest.hex}"))) == 1
 

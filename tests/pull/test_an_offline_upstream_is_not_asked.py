@@ -28,7 +28,7 @@ def test_what_is_held_is_served_stale_and_the_rest_is_refused(
         answer = resolve_manifest(repository, Tag("v1"), None)
         with pytest.raises(RegistryError, match="took it offline") as refused:
             resolve_manifest(repository, Tag("other"), None)
-        size = stat_blob(repository, image.layer_digests[0])
+        size = stat_blob(repository, image.layer_digests[0]).size
 
     assert (answer.outcome, answer.manifest.body) == (Outcome.STALE, image.manifest)
     assert (refused.value.code, refused.value.status) == ("UNAVAILABLE", 502)

@@ -7,17 +7,46 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-_REDRAW = 0.1
-_LINE = 30.0
+REDRAW = 0.1
+LINE = 30.0
 _BAR = 20
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-class Progress:
-    """Shows bytes done of ``total``, the rate, the time to go and a count of findings.
+class Meter:
+    """Bytes done of ``total``, the rate and the time to go, as a line says them.
 
-    ``done`` bytes were done before. Written to ``stream``: a bar if it is a terminal, otherwise a
-    line each half minute. ``clock`` is in seconds.
+    ``done`` bytes were done before, and count in no rate. ``clock`` is in seconds.
+    """
+
+    def __init__(
+        self, total: int, done: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.total = total
+        self.before = self.done = done
+        self._clock = clock
+        self._began = clock()
+
+    def bar(self) -> str:
+        return bar(self._share())
+
+    def _share(self) -> float:
+        return share(self.done, self.total)
+
+    def __str__(self) -> str:
+        elapsed = self._clock() - self._began
+        rate = (self.done - self.before) / elapsed if elapsed > 0 else 0.0
+        to_go = max(0, self.total - self.done) / rate if rate > 0 else None
+        return (
+            f"{self._share():.0%}  {readable(self.done)} of {readable(self.total)}"
+            f"  {readable(max(0.0, rate))}/s  {_clock_time(to_go)} to go"
+        )
+
+
+class Progress:
+    """Shows a :class:`Meter` and a count of findings.
+
+    Written to ``stream``: a bar if it is a terminal, otherwise a line each half minute.
     """
 
     def __init__(
@@ -30,16 +59,15 @@ class Progress:
         self.findings = 0
         self._stream = stream
         self._is_bar = stream.isatty()
-        self._total = total
-        self._before = self._done = done
+        self._meter = Meter(total, done, clock)
         self._clock = clock
-        self._began = self._shown = clock()
+        self._shown = clock()
 
     def advance(self, done: int) -> None:
         """So many bytes are done by now."""
-        self._done = done
+        self._meter.done = done
         now = self._clock()
-        if now - self._shown >= (_REDRAW if self._is_bar else _LINE):
+        if now - self._shown >= (REDRAW if self._is_bar else LINE):
             self._shown = now
             self._show()
 
@@ -52,26 +80,24 @@ class Progress:
     def _show(self) -> None:
         if self._is_bar:
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"\r\033[K{self._bar()} {self}"[: width + 4])
+            self._stream.write(f"\r\033[K{self._meter.bar()} {self}"[: width + 4])
         else:
             self._stream.write(f"{self}\n")
         self._stream.flush()
 
-    def _bar(self) -> str:
-        filled = int(_BAR * self._share())
-        return f"[{'#' * filled}{'.' * (_BAR - filled)}]"
-
-    def _share(self) -> float:
-        return min(1.0, self._done / self._total) if self._total else 1.0
-
     def __str__(self) -> str:
-        elapsed = self._clock() - self._began
-        rate = (self._done - self._before) / elapsed if elapsed > 0 else 0.0
-        to_go = max(0, self._total - self._done) / rate if rate else None
-        return (
-            f"{self._share():.0%}  {readable(self._done)} of {readable(self._total)}"
-            f"  {readable(rate)}/s  {_clock_time(to_go)} to go  {self.findings} findings"
-        )
+        return f"{self._meter}  {self.findings} findings"
+
+
+def bar(done: float) -> str:
+    """A bar of which the part ``done`` (0 to 1) is full."""
+    filled = int(_BAR * done)
+    return f"[{'#' * filled}{'.' * (_BAR - filled)}]"
+
+
+def share(done: float, total: float) -> float:
+    """How much of the whole, from 0 to 1; all of it if there is nothing to do."""
+    return min(1.0, done / total) if total else 1.0
 
 
 def readable(size: float) -> str:

@@ -3,6 +3,7 @@
 They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError` only.
 """
 
+from cache.pull.ahead import is_manifest_here, missing_bytes, watch_arriving
 from cache.pull.blobs import Arriving, Body, Held, Stat, open_blob, read_arriving, stat_blob
 from cache.pull.listings import list_referrers, list_repositories, list_tags
 from cache.pull.manifests import resolve_manifest
@@ -14,11 +15,14 @@ __all__ = [
     "Held",
     "Outcome",
     "Stat",
+    "is_manifest_here",
     "list_referrers",
     "list_repositories",
     "list_tags",
+    "missing_bytes",
     "open_blob",
     "read_arriving",
     "resolve_manifest",
     "stat_blob",
+    "watch_arriving",
 ]

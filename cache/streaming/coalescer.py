@@ -78,4 +78,5 @@ class Coalescer:
                 if self._fills.get(order.digest) is fill:
                     del self._fills[order.digest]
                 self._threads.remove(threading.current_thread())
+            fill.end()
             fill.leave()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cache.oci.digest import Digest
@@ -56,6 +56,7 @@ class Fill:
         self._fds: list[int] = []
         self._arrived = 0
         self._verified = False
+        self._ended = False
         self._failure: SourceFailed | None = None
         self._woken_at = 0.0
         self._generation = 0
@@ -123,6 +124,12 @@ class Fill:
             self._changed.notify_all()
             return None
 
+    def end(self) -> None:
+        """The filler is done, with the blob in the store or without."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
     @property
     def failed(self) -> bool:
         """Whether it has ended without the blob."""
@@ -169,6 +176,23 @@ class Fill:
         False when ``timeout`` (seconds) passed first; raises :class:`SourceFailed`.
         """
         return self._wait(lambda: self._visible() > start, timeout)
+
+    def watch(self) -> Iterator[int]:
+        """How many bytes have arrived, again and again, until the blob is in the store.
+
+        At least every :data:`LOOK_AGAIN` seconds. Raises :class:`SourceFailed` when it does not
+        come, or does not stay.
+        """
+        is_over = False
+        while not is_over:
+            with self._changed:
+                if self._failure is not None:
+                    raise self._failure
+                is_over, arrived = self._ended, self._arrived
+            yield arrived
+            with self._changed:
+                if not is_over and self._arrived == arrived and not self._ended:
+                    self._changed.wait(LOOK_AGAIN)
 
     def read(self, cursor: Cursor, length: int) -> bytes:
         """The next bytes for a reader, at most ``length``; waits for them and moves the cursor.

@@ -7,7 +7,6 @@ import resource
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,6 +14,7 @@ import pytest
 
 from cache.oci.digest import Digest
 from tests.e2e.mirror import Mirror
+from tests.e2e.mounts import mounted
 from tests.e2e.parts import require_root
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault
@@ -23,16 +23,6 @@ from tests.fakes.upstream import FakeUpstream
 NAME = "library/thing"
 BIG = random.Random(1).randbytes(20 * 1024 * 1024)
 ROOM = "8m"
-
-
-@contextmanager
-def _mounted(folder: Path, *options: str) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", *options, str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -47,7 +37,7 @@ def small_disk(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Mirror]:
     require_root()
     root = tmp_path / "root"
     with (
-        _mounted(root, "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs"),
+        mounted(root, "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs"),
         Mirror(root, upstream.url) as mirror,
     ):
         yield mirror
@@ -60,8 +50,8 @@ def sealed_store(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Mirror]:
     root = tmp_path / "root"
     parts, blobs = root / "parts", root / "blobs"
     with (
-        _mounted(parts, "-t", "tmpfs", "-o", "size=1m", "tmpfs"),
-        _mounted(blobs, "-t", "tmpfs", "-o", "size=1m", "tmpfs"),
+        mounted(parts, "-t", "tmpfs", "-o", "size=1m", "tmpfs"),
+        mounted(blobs, "-t", "tmpfs", "-o", "size=1m", "tmpfs"),
         Mirror(root, upstream.url) as mirror,
     ):
         for folder in (parts, blobs):

@@ -14,12 +14,12 @@ from cache.oci.repository import Repository
 
 
 class Quota(Protocol):
-    """What an upstream has said of its quota of manifests."""
+    """What an upstream has said of its quota of manifests; None is what it has not said."""
 
     @property
-    def limit(self) -> int: ...
+    def limit(self) -> int | None: ...
     @property
-    def remaining(self) -> int: ...
+    def remaining(self) -> int | None: ...
     @property
     def renews_at(self) -> datetime | None: ...
 
@@ -68,7 +68,7 @@ class Allowance:
 
     def _reserve_reached(self, repository: Repository) -> str | None:
         quota = self._ask(repository.upstream)
-        if quota is None:
+        if quota is None or quota.limit is None or quota.remaining is None:
             return None
         reserve = quota.limit * runtime.current().proxy_of(repository).quota_reserve
         left = quota.remaining - self._under_way[repository.upstream]

@@ -60,7 +60,7 @@ def test_all_that_the_image_needs_and_nothing_twice(upstream: FakeUpstream, warm
     assert "2 of 2 images are here: 684.5 KiB fetched, 3 manifests" in ended.out
     assert held(warm.root) == blobs_of(index.images[0], other)
     blobs = [seen.path for seen in upstream.seen("GET", "/blobs/")]
-    assert len(blobs) == len(set(path.rpartition("/")[2] for path in blobs)) == 5
+    assert len(blobs) == len({path.rpartition("/")[2] for path in blobs}) == 5
     manifests = [seen.path.rpartition("/")[2] for seen in upstream.seen("GET", "/manifests/")]
     assert sorted(manifests) == sorted(
         map(str, (index.digest, index.images[0].digest, other.digest))

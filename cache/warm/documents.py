@@ -93,6 +93,9 @@ def _images_below(root: yaml.Node, name: str) -> Iterator[Found]:
             continue
         image = entries.get("image")
         if isinstance(image, yaml.MappingNode):
+            if any(isinstance(key, yaml.MappingNode) for key, _ in image.value):
+                # What YAML makes of a template's {{ … }}.
+                yield judged("{{ … }}", _where(name, image))
             image = _entries(image).get("reference")
         if isinstance(image, yaml.ScalarNode) and image.value:
             yield judged(image.value, _where(name, image))

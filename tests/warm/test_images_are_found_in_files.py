@@ -113,15 +113,19 @@ def test_a_list_with_a_byte_order_mark_and_carriage_returns() -> None:
     assert found_in(b"\xef\xbb\xbfa:1\r\nb\r\n") == ["a:1", "b"]
 
 
+@pytest.mark.parametrize("image", ["{{ .Values.image }}", "'{{ image }}:1'"])
+def test_a_template_is_skipped(image: str) -> None:
+    content = f"kind: Pod\nimage: {image}\n".encode()
+
+    (found,) = images_in_file(io.BytesIO(content), "pod.yaml")
+
+    assert isinstance(found, Skipped)
+    assert (found.where, "variable" in found.reason) == ("pod.yaml:2", True)
+
+
 def test_a_template_that_is_no_yaml_is_told() -> None:
     with pytest.raises(Unreadable, match="cannot be read as YAML"):
-        found_in("kind: Pod\nimage: {{ .Values.image }}\n", "pod.yaml")
-
-
-def test_a_template_in_a_name_is_skipped() -> None:
-    content = b"kind: Pod\nimage: '{{ image }}'\n"
-
-    assert all(isinstance(each, Skipped) for each in images_in_file(io.BytesIO(content), "x.yaml"))
+        found_in("{{- if .Values.web }}\nkind: Pod\nimage: a\n{{- end }}\n", "pod.yaml")
 
 
 @pytest.mark.parametrize(

@@ -99,3 +99,18 @@ def test_an_upstream_that_refuses_is_asked_for_no_more(upstream: FakeUpstream, w
     assert ended.out.count("Try again in 77 seconds.") == 5
     assert "5 were left alone: try them again later" in ended.out
     assert upstream.count("GET", "/manifests/") == 3
+
+
+def test_what_upstream_says_of_its_quota_counts(upstream: FakeUpstream, warm: Warm) -> None:
+    for number in range(3):
+        upstream.put_image("library/tool", build_image((bytes([number]) * 100,)), f"v{number}")
+    upstream.manifest_headers = {
+        "ratelimit-limit": "100;w=21600",
+        "ratelimit-remaining": "10;w=21600",
+    }
+
+    ended = warm(*(f"tool:v{n}" for n in range(3)), "--jobs", "1")
+
+    assert ended.code == 1
+    assert "is kept for pulls: 10 of 100 manifests are left, the reserve is 10" in ended.out
+    assert upstream.count("GET", "/manifests/") <= 1

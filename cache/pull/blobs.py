@@ -117,15 +117,22 @@ def stat_blob(repository: Repository, digest: Digest) -> Stat:
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
     admit(repository)
-    mirror = runtime.current()
     link = catalog.find_blob_link(repository, digest)
     if link is not None:
-        held = mirror.store.stat(digest)
+        held = _held_size(digest)
         if held is not None and link.size in (None, held):
             return Stat(held, Outcome.HIT)
     promised = catalog.promised_size(repository, digest)
     size = promised if promised is not None else _prove(repository, digest)
     return Stat(size, Outcome.MISS)
+
+
+def _held_size(digest: Digest) -> int | None:
+    try:
+        return runtime.current().store.stat(digest)
+    except OSError as error:
+        log.error("The store cannot look for the blob %s: %s", digest, error)
+        return None
 
 
 class Body:

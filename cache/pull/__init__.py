@@ -3,19 +3,21 @@
 They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError` only.
 """
 
-from cache.pull.ahead import is_manifest_here, missing_bytes, watch_arriving
+from cache.pull.ahead import missing_bytes, watch_arriving
 from cache.pull.blobs import Arriving, Body, Held, Stat, open_blob, read_arriving, stat_blob
 from cache.pull.listings import list_referrers, list_repositories, list_tags
-from cache.pull.manifests import resolve_manifest
+from cache.pull.manifests import ManifestAnswer, is_manifest_here, last_known, resolve_manifest
 from cache.pull.outcome import Outcome
 
 __all__ = [
     "Arriving",
     "Body",
     "Held",
+    "ManifestAnswer",
     "Outcome",
     "Stat",
     "is_manifest_here",
+    "last_known",
     "list_referrers",
     "list_repositories",
     "list_tags",

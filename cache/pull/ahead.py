@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from cache import catalog, runtime
+from cache import runtime
 from cache.oci.digest import Digest
 from cache.oci.manifest import Descriptor
-from cache.oci.repository import Repository
-from cache.pull.blobs import UNKNOWN, Arriving
+from cache.pull.blobs import UNKNOWN, Arriving, failure_of
 from cache.pull.refusals import from_source
 from cache.streaming.source import SourceFailed
-
-
-def is_manifest_here(repository: Repository, digest: Digest) -> bool:
-    """Whether the manifest is given in this repository without asking upstream."""
-    return catalog.find_manifest(repository, digest) is not None
 
 
 def missing_bytes(blob: Descriptor) -> int | None:
@@ -43,7 +37,7 @@ def watch_arriving(blob: Arriving) -> Iterator[int]:
     try:
         yield from blob.fill.watch()
     except SourceFailed as failure:
-        raise from_source(failure, UNKNOWN) from failure
+        raise from_source(failure_of(blob, failure), UNKNOWN) from failure
 
 
 def _begun(digest: Digest) -> int:

@@ -173,12 +173,17 @@ def read_arriving(blob: Arriving, start: int, stop: int | None) -> Body:
     try:
         blob.fill.wait_readable(start, _FIRST_BYTE)
     except SourceFailed as failure:
-        if not blob.order.is_met_by(failure):
-            # Others' refusal came last: ours had the blob, and lost it on the way.
-            failure = SourceFailed(INTERRUPTED, "upstream broke off the transfer")
         if failure.kind != STORE_FAILED:
-            raise from_source(failure, UNKNOWN) from failure
+            raise from_source(failure_of(blob, failure), UNKNOWN) from failure
     return Body(Reader(blob.fill, start, stop, blob.size), blob.order)
+
+
+def failure_of(blob: Arriving, failure: SourceFailed) -> SourceFailed:
+    """What the failure of its fill is for a blob that had begun to arrive."""
+    if blob.order.is_met_by(failure):
+        return failure
+    # Others' refusal came last: ours had the blob, and lost it on the way.
+    return SourceFailed(INTERRUPTED, "upstream broke off the transfer")
 
 
 def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:

@@ -61,6 +61,18 @@ def resolve_manifest(
     raise RegistryError(UNKNOWN, f"{repository}:{reference} nests its indexes too deep")
 
 
+def is_manifest_here(repository: Repository, digest: Digest) -> bool:
+    """Whether the manifest is given in this repository without asking upstream."""
+    return catalog.find_manifest(repository, digest) is not None
+
+
+def last_known(repository: Repository, tag: Tag) -> ManifestAnswer | None:
+    """What upstream has said last of the tag, without asking it; raises :class:`RegistryError`."""
+    admit(repository)
+    known = _known(repository, tag)
+    return None if known is None else _stale(known)
+
+
 def _for_plain_client(repository: Repository, tag: Tag, answer: ManifestAnswer) -> ManifestAnswer:
     """The linux/amd64 image for a client that does not know indexes, as Docker's registry does."""
     found = answer.manifest

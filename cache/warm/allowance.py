@@ -28,8 +28,8 @@ class Stopped(Exception):
     """An upstream is not asked any more; the text is a sentence."""
 
 
-def quota_of(upstream: str) -> Quota | None:
-    """What is left at an upstream, as far as it has told; asks nobody."""
+def quota_of(upstream: str) -> Quota:
+    """What the ledger knows of an upstream, which all processes keep together."""
     return runtime.current().upstreams[upstream].quota()
 
 
@@ -40,7 +40,7 @@ class Allowance:
     however many ask at the same time.
     """
 
-    def __init__(self, ask: Callable[[str], Quota | None] = quota_of) -> None:
+    def __init__(self, ask: Callable[[str], Quota] = quota_of) -> None:
         self._ask = ask
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
@@ -68,7 +68,7 @@ class Allowance:
 
     def _reserve_reached(self, repository: Repository) -> str | None:
         quota = self._ask(repository.upstream)
-        if quota is None or quota.limit is None or quota.remaining is None:
+        if quota.limit is None or quota.remaining is None:
             return None
         reserve = quota.limit * runtime.current().proxy_of(repository).quota_reserve
         left = quota.remaining - self._under_way[repository.upstream]

@@ -8,8 +8,14 @@ from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.oci.manifest import BadManifest, Descriptor, Manifest, read_manifest
 from cache.oci.reference import Tag
-from cache.pull import Outcome, is_manifest_here, resolve_manifest
-from cache.warm.allowance import Allowance
+from cache.pull import (
+    ManifestAnswer,
+    Outcome,
+    is_manifest_here,
+    last_known,
+    resolve_manifest,
+)
+from cache.warm.allowance import Allowance, Stopped
 from cache.warm.images import Image
 from cache.warm.platforms import Selection, offered
 
@@ -69,15 +75,11 @@ def _descend(
 def _manifest(
     image: Image, reference: Tag | Digest, allowance: Allowance, found: Survey
 ) -> Manifest:
-    if isinstance(reference, Digest) and is_manifest_here(image.repository, reference):
-        answer = resolve_manifest(image.repository, reference, None)
-    else:
-        with allowance.one_manifest(image.repository):
-            answer = resolve_manifest(image.repository, reference, None)
+    answer = _answer(image, reference, allowance)
     found.manifests += 1
     found.fetched += answer.outcome is Outcome.MISS
     if isinstance(reference, Tag):
-        found.checked += answer.outcome is not Outcome.HIT
+        found.checked += answer.outcome in (Outcome.MISS, Outcome.REVALIDATED)
         found.stale = answer.age
     held = answer.manifest
     try:
@@ -85,3 +87,17 @@ def _manifest(
     except BadManifest as error:
         message = f"its manifest {held.digest} is not usable: {error}"
         raise RegistryError("MANIFEST_INVALID", message, status=502) from error
+
+
+def _answer(image: Image, reference: Tag | Digest, allowance: Allowance) -> ManifestAnswer:
+    """As a client gets it; when nothing may be asked, a tag is what it was last known to be."""
+    if isinstance(reference, Digest) and is_manifest_here(image.repository, reference):
+        return resolve_manifest(image.repository, reference, None)
+    try:
+        with allowance.one_manifest(image.repository):
+            return resolve_manifest(image.repository, reference, None)
+    except Stopped:
+        known = last_known(image.repository, reference) if isinstance(reference, Tag) else None
+        if known is None:
+            raise
+        return known

@@ -28,7 +28,7 @@ GHCR = Repository("ghcr.io", RepositoryName("o/a"))
 class Left:
     """What an upstream says: so many of a hundred."""
 
-    remaining: int | None
+    remaining: int | None = None
     limit: int | None = 100
     renews_at: datetime | None = None
 
@@ -45,12 +45,12 @@ def mirror(tmp_path: Path) -> Iterator[None]:
         built.close()
 
 
-def of_hub(left: Left | None) -> Callable[[str], Left | None]:
-    return lambda upstream: left if upstream == "docker.io" else None
+def of_hub(left: Left) -> Callable[[str], Left]:
+    return lambda upstream: left if upstream == "docker.io" else Left()
 
 
-@pytest.mark.parametrize("left", [None, Left(None), Left(5, limit=None), Left(11), Left(100)])
-def test_what_is_more_than_the_reserve_may_be_spent(left: Left | None) -> None:
+@pytest.mark.parametrize("left", [Left(), Left(5, limit=None), Left(11), Left(100)])
+def test_what_is_more_than_the_reserve_may_be_spent(left: Left) -> None:
     with Allowance(of_hub(left)).one_manifest(HUB):
         pass
 
@@ -101,16 +101,30 @@ def test_an_upstream_that_refuses_is_asked_for_no_more(upstream: FakeUpstream, w
     assert upstream.count("GET", "/manifests/") == 3
 
 
-def test_what_upstream_says_of_its_quota_counts(upstream: FakeUpstream, warm: Warm) -> None:
-    for number in range(3):
-        upstream.put_image("library/tool", build_image((bytes([number]) * 100,)), f"v{number}")
-    upstream.manifest_headers = {
-        "ratelimit-limit": "100;w=21600",
-        "ratelimit-remaining": "10;w=21600",
-    }
+def test_the_count_of_a_real_upstream_is_followed(upstream: FakeUpstream, warm: Warm) -> None:
+    """What it says on the way counts, and what it has said to others before."""
+    upstream.put_image("library/known", build_image((b"k" * 100,)), "1")
+    for number in range(4):
+        upstream.put_image("library/tool", build_image((bytes([number]),)), f"v{number}")
+    upstream.manifest_headers = says(50)
+    assert warm("known:1").code == 0
+    upstream.manifest_headers = says(10)
 
-    ended = warm(*(f"tool:v{n}" for n in range(3)), "--jobs", "1")
+    ended = warm(*(f"tool:v{n}" for n in range(4)), "--jobs", "1")
 
     assert ended.code == 1
-    assert "is kept for pulls: 10 of 100 manifests are left, the reserve is 10" in ended.out
-    assert upstream.count("GET", "/manifests/") <= 1
+    assert ended.out.count("the quota of 127.0.0.1") == 3
+    assert "10 of 100 manifests are left, the reserve is 10, until " in ended.out
+    assert "1 of 4 images are here" in ended.out
+    assert "3 were left alone" in ended.out
+    upstream.reset()
+
+    ended = warm("known:1", "tool:v1")
+
+    assert "library/known:1: here" in ended.out, "what is here costs nothing"
+    assert "1 of 2 images are here" in ended.out
+    assert upstream.requests == []
+
+
+def says(remaining: int) -> dict[str, str]:
+    return {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": f"{remaining};w=21600"}

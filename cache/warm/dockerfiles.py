@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 
 from dockerfile_parse import DockerfileParser
@@ -50,25 +52,29 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
 def _without_heredocs(text: str) -> str:
     """The text with the lines of its here-documents empty: they are files, not instructions."""
     lines = text.splitlines()
+    ends = {False: _places(lines), True: _places([line.lstrip("\t") for line in lines])}
     at = 0
     while at < len(lines):
         # Another here-document of the same line begins where the one before it ends.
         markers = [] if _COMMENT.match(lines[at]) else _HEREDOC.findall(lines[at])
         at += 1
         for dash, _, word in markers:
-            end = _end_of_heredoc(lines, at, word, has_tabs=bool(dash))
-            if end is None:
+            places = ends[bool(dash)].get(word, [])
+            following = bisect_left(places, at)
+            if following == len(places):
                 break
-            lines[at : end + 1] = ["#"] * (end + 1 - at)
-            at = end + 1
+            end = places[following] + 1
+            lines[at:end] = ["#"] * (end - at)
+            at = end
     return "\n".join(lines) + "\n"
 
 
-def _end_of_heredoc(lines: list[str], start: int, word: str, *, has_tabs: bool) -> int | None:
-    for at in range(start, len(lines)):
-        if (lines[at].lstrip("\t") if has_tabs else lines[at]) == word:
-            return at
-    return None
+def _places(lines: list[str]) -> dict[str, list[int]]:
+    """Where each line's text stands: looked for anew by each marker, a long file takes for ever."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for number, line in enumerate(lines):
+        places[line].append(number)
+    return places
 
 
 def _leading_flags(value: str) -> Iterator[tuple[str, str]]:

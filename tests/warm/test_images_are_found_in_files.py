@@ -151,6 +151,10 @@ def test_aliases_make_no_small_file_large() -> None:
     assert found_in("\n".join(lines)) == ["x"]
 
 
+def test_here_documents_without_an_end_do_not_take_for_ever() -> None:
+    assert found_in("FROM x\n" + "RUN <<A\n" * 100_000, "Dockerfile") == ["x"]
+
+
 def test_a_file_that_names_no_image_is_empty(tmp_path: Path) -> None:
     for content in ("", "# only a comment\n", "---\n", "kind: Pod\nimage: ''\n"):
         assert found_in(content) == []

@@ -12,8 +12,8 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,30 @@ class _Seen:
 class Memory:
     """Records by key, as files of ``folder`` that only the mirror's own user can read. Thread-safe.
 
-    ``exclusive(key, timeout)`` holds a key against all other processes for a block, or goes on
-    without after ``timeout`` seconds; the block is told which.
+    ``exclusive`` is a lock over all processes, with a key and a timeout in seconds.
     """
 
     def __init__(
         self, folder: Path, exclusive: Callable[[str, float], AbstractContextManager[bool]]
     ) -> None:
         self._folder = folder
-        self.exclusive = exclusive
+        self._exclusive = exclusive
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+
+    @contextmanager
+    def exclusive(self, key: str, timeout: float) -> Iterator[bool]:
+        """Hold ``key`` against all other processes for a block; the block is told if that is so.
+
+        It goes on without after ``timeout`` seconds, or if there can be no lock.
+        """
+        with ExitStack() as stack:
+            try:
+                is_held = stack.enter_context(self._exclusive(key, timeout))
+            except OSError as error:
+                log.warning("A record of the mirror cannot be locked: %s", error.strerror)
+                is_held = False
+            yield is_held
 
     def read(self, key: str) -> Record | None:
         """What was last written under ``key``, by whichever process; costs one stat(2) mostly."""

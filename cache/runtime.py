@@ -24,7 +24,7 @@ from cache.streaming.store import FileStore, Store
 from cache.streaming.sweep import sweep_locks
 from cache.traffic import Traffic
 from cache.upstream.client import Endpoint, Upstream
-from cache.upstream.credentials import Helper
+from cache.upstream.helper import Helper
 from cache.version import VERSION
 
 #: What the mirror calls itself at an upstream.
@@ -83,7 +83,7 @@ def build(config: Config) -> Runtime:
 
 
 def _endpoint(proxy: Proxy) -> Endpoint:
-    # What the operator sets is for all processes together: each has an equal part, and a pool for
+    # Connections are counted for all processes together: each has an equal part, and a pool for
     # questions and one for transfers in it.
     processes = capacity.workers(os.environ)
     return Endpoint(
@@ -98,7 +98,7 @@ def _endpoint(proxy: Proxy) -> Endpoint:
         insecure_skip_verify=proxy.insecure_skip_verify,
         proxy=proxy.proxy or None,
         offline=proxy.offline,
-        bandwidth=proxy.bandwidth / processes if proxy.bandwidth else None,
+        bandwidth=proxy.bandwidth,
         max_connections=max(1, proxy.max_connections // (2 * processes)),
         connect_timeout=proxy.connect_timeout.total_seconds(),
         first_byte_timeout=proxy.first_byte_timeout.total_seconds(),

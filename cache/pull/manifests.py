@@ -122,7 +122,8 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
             if known is not None and isinstance(error, errors.NotFound):
                 catalog.drop_tag(repository, tag, mirror.now())
             raise from_upstream(error, UNKNOWN) from error
-        log.warning("%s:%s is served stale: %s", repository, tag, error)
+        level = logging.INFO if isinstance(error, errors.Offline) else logging.WARNING
+        log.log(level, "%s:%s is served stale: %s", repository, tag, error)
         return _stale(known)
 
 

@@ -13,6 +13,7 @@ NOT_FOUND = "not-found"
 DENIED = "denied"
 RATE_LIMITED = "rate-limited"
 TIMED_OUT = "timed-out"
+OFFLINE = "offline"
 BROKEN = "broken"
 
 
@@ -27,6 +28,8 @@ _TABLE = {
     DENIED: _Refusal("DENIED", 403),
     RATE_LIMITED: _Refusal("TOOMANYREQUESTS", 429),
     TIMED_OUT: _Refusal("UNAVAILABLE", 504),
+    # What RFC 9111 section 5.2.1.7 has a cache say that may not ask.
+    OFFLINE: _Refusal("UNAVAILABLE", 504),
     BROKEN: _Refusal("UNAVAILABLE", 502),
     AWAY: _Refusal("UNAVAILABLE", 502),
     CORRUPT: _Refusal("UNAVAILABLE", 502),
@@ -40,6 +43,7 @@ _KINDS: tuple[tuple[type[errors.UpstreamError], str], ...] = (
     (errors.RateLimited, RATE_LIMITED),
     (errors.TimedOut, TIMED_OUT),
     (errors.CircuitOpen, AWAY),
+    (errors.Offline, OFFLINE),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
@@ -27,6 +28,8 @@ from cache.upstream.answers import (
     tag_names,
 )
 from cache.upstream.authentication import Authenticator
+from cache.upstream.bandwidth import Bandwidth
+from cache.upstream.credentials import source_of
 from cache.upstream.endpoint import Endpoint
 from cache.upstream.errors import (
     BadAnswer,
@@ -39,6 +42,7 @@ from cache.upstream.errors import (
 from cache.upstream.quota import Kind, Ledger, Quota
 from cache.upstream.referrers import MOST_PAGES, Page, join_pages, read_page
 from cache.upstream.statuses import check_status
+from cache.upstream.tokens import TokenCache
 from cache.upstream.transport import Reply, Transport
 
 if TYPE_CHECKING:
@@ -68,12 +72,21 @@ class _HeadRefused(UpstreamError):
     """No HEAD for blobs here; caught where it is raised for."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who asks: ourselves, or anybody."""
+
+    authenticator: Authenticator
+    ledger: Ledger
+
+
 class Upstream:
     """A registry that we mirror. One for each process; thread-safe; connects when first asked.
 
     All methods raise `cache.upstream.errors.UpstreamError` and nothing else. `memory` holds what
-    the processes of one mirror share. `now` is a monotonic clock in seconds: tokens age by it.
-    `clock` is Unix time in seconds: quotas are renewed by it.
+    the processes of one mirror share. `now` is a monotonic clock in seconds: what a helper said
+    ages by it. `clock` is Unix time in seconds: tokens age and quotas are renewed by it, as both
+    are shared and outlive the process. `bandwidth` bounds transfers in place of the endpoint's.
     """
 
     def __init__(
@@ -82,12 +95,23 @@ class Upstream:
         memory: Memory | None = None,
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._memory = memory
-        self._ledger = Ledger(endpoint, memory, clock)
-        self._transport = Transport(endpoint)
-        self._authenticator = Authenticator(endpoint, self._transport, now, self._ledger)
+        if bandwidth is None and endpoint.bandwidth is not None:
+            bandwidth = Bandwidth(endpoint.bandwidth, endpoint.url, memory)
+        self._transport = Transport(endpoint, bandwidth)
+        tokens = TokenCache(clock, memory)
+
+        def asker(endpoint: Endpoint) -> _Asker:
+            ledger = Ledger(endpoint, memory, clock)
+            source = source_of(endpoint, now)
+            return _Asker(Authenticator(endpoint, self._transport, ledger, tokens, source), ledger)
+
+        self._ourselves = asker(endpoint)
+        # Whose quota it is depends on who asks, too.
+        self._anybody = asker(endpoint.anybodys) if endpoint.has_credentials else self._ourselves
         self._blob_head_works = True
 
     def close(self) -> None:
@@ -96,7 +120,7 @@ class Upstream:
 
     def quota(self) -> Quota:
         """What is known of our quota there; asks nobody."""
-        return self._ledger.quota()
+        return self._ourselves.ledger.quota()
 
     def ping(self) -> None:
         """Return if upstream is a registry and takes us, anonymous or signed in."""
@@ -120,6 +144,29 @@ class Upstream:
             reply.discard()
             media_type = media_type_of(content_type(reply)) or None
             return ManifestHead(digest, media_type, content_length(reply))
+
+    def is_public(self, name: RepositoryName, reference: Tag | Digest) -> bool:
+        """Whether upstream gives the repository to anybody. An error says that it is not known.
+
+        It is asked for the manifest that `reference` names and, if there is none, for the tags;
+        without credentials, whatever is configured. Who must show a client certificate is not
+        anybody: then nothing is asked.
+        """
+        if self.endpoint.client_certificate is not None:
+            return False
+        manifest, tags = (
+            self._url(f"{name}/manifests/{reference}"),
+            self._url(f"{name}/tags/list", {"n": "1"}),
+        )
+        try:
+            try:
+                return self._is_given("HEAD", manifest, name) or self._is_given(
+                    "GET", manifest, name
+                )
+            except NotFound:
+                return self._is_given("GET", tags, name)
+        except (NotFound, Denied):
+            return False
 
     def get_manifest(self, name: RepositoryName, reference: Tag | Digest) -> ManifestBody:
         """A manifest's bytes, not verified. TooLarge beyond 4 MiB."""
@@ -211,6 +258,15 @@ class Upstream:
             url = page.following
         return join_pages(pages)
 
+    def _is_given(self, method: str, url: httpx.URL, name: RepositoryName) -> bool:
+        """Whether anybody gets this: yes, or an error. A HEAD may say nothing, which is no."""
+        with self._exchange(method, url, name, {"Accept": ACCEPT}, by=self._anybody) as reply:
+            if method == "HEAD" and reply.status in _UNSUPPORTED:
+                return False
+            check_status(reply, f"repository {name}")
+            refuse_html(reply)
+            return True
+
     def _ask_for_blob(self, name: RepositoryName, digest: Digest) -> int | None:
         url = self._url(f"{name}/blobs/{digest}")
         with self._exchange("HEAD", url, name, kind=Kind.BLOBS) as reply:
@@ -245,26 +301,27 @@ class Upstream:
         *,
         kind: Kind = Kind.MANIFESTS,
         transfer: bool = False,
+        by: _Asker | None = None,
     ) -> Iterator[Reply]:
         """A request to upstream itself, with the authentication that it asks for.
 
         RateLimited, without a request, while upstream takes none of this kind.
         """
-        self._ledger.check(kind)
+        by = by or self._ourselves
+        by.ledger.check(kind)
         scope = None if name is None else f"repository:{name}:pull"
-        authorization = self._authenticator.authorization(scope)
+        authorization = by.authenticator.authorization(scope)
         sent = headers or {}
         with self._transport.open(method, url, sent, authorization, transfer=transfer) as reply:
-            challenged = reply.status == 401 and not reply.away
-            if not challenged:
-                self._ledger.note(kind, reply)
+            if reply.away or not by.authenticator.can_answer(reply.status):
+                by.ledger.note(kind, reply)
                 yield reply
                 return
             lines = reply.response.headers.get_list("www-authenticate")
             reply.discard()
-        authorization = self._authenticator.answer(lines, scope, authorization)
+        authorization = by.authenticator.answer(lines, scope, authorization)
         with self._transport.open(method, url, sent, authorization, transfer=transfer) as reply:
-            self._ledger.note(kind, reply)
+            by.ledger.note(kind, reply)
             yield reply
 
     def _url(self, path: str, parameters: Mapping[str, str | None] | None = None) -> httpx.URL:

@@ -1,108 +1,123 @@
-"""Who we are at an upstream: a fixed user name and password, or what a credential helper says.
-
-A helper is a program that speaks Docker's protocol for credential helpers
-(https://github.com/docker/docker-credential-helpers): `get` with the registry's address on its
-standard input, JSON with `Username` and `Secret` on its standard output.
-"""
+"""Who we are at an upstream: a fixed user name and password, or what a credential helper says."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
+import base64
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from cache.upstream.errors import ServerFailed
+from cache.upstream.errors import NoCredentials
+from cache.upstream.helper import ask_helper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HELPER_SECONDS = 10.0
-LONGEST_ANSWER = 64 * 1024
+    from cache.upstream.endpoint import Endpoint
+
+TOKEN_USER = "<token>"  # noqa: S105 - how Docker's helpers mark a secret that is no password
+"""The user name of a secret that is an identity token: an OAuth2 refresh token."""
+
+OLD = 60.0
+"""Seconds after which a 403 may mean that what a helper said has run out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A user name and its password."""
+class Credentials:
+    """A user name with a password or an identity token."""
 
     username: str
-    password: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    @property
+    def is_identity_token(self) -> bool:
+        return self.username == TOKEN_USER
+
+    @property
+    def basic(self) -> str:
+        """The `Authorization` of RFC 7617."""
+        pair = f"{self.username}:{self.secret}"
+        return f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """`command` is the program's absolute path, `server` what it is asked for.
+class Source(Protocol):
+    """Where credentials come from. Thread-safe."""
 
-    Its answer is used for `lifetime` seconds (0: once; None: until upstream refuses it).
+    def get(self, refused: str | None = None) -> Credentials:
+        """The credentials; others than those whose `basic` was refused, if there are any.
+
+        Raises NoCredentials.
+        """
+
+    def may_have_run_out(self) -> bool:
+        """Whether those in use are so old that asking again may give others."""
+
+
+class Fixed:
+    """What the operator wrote down."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def get(self, refused: str | None = None) -> Credentials:  # noqa: ARG002 - there are no others
+        return self._credentials
+
+    def may_have_run_out(self) -> bool:
+        return False
+
+
+class Asked:
+    """What a helper says; many who ask at once share one run of it, also if that fails.
+
+    `ask` runs it. `lifetime` is in seconds, as in Helper; `now` is a clock in seconds.
     """
 
-    command: str
-    server: str
-    lifetime: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    pair: Pair
-    usable_until: float | None
-
-
-class Credentials:
-    """What a helper said last. Thread-safe. `now` is a monotonic clock in seconds."""
-
-    def __init__(self, helper: Helper, now: Callable[[], float]) -> None:
-        self._helper = helper
+    def __init__(
+        self, ask: Callable[[], Credentials], lifetime: float | None, now: Callable[[], float]
+    ) -> None:
+        self._ask = ask
+        self._lifetime = lifetime
         self._now = now
         self._lock = threading.Lock()
-        self._held: _Held | None = None
+        self._runs = 0
+        self._said: Credentials | NoCredentials | None = None
+        self._said_at = 0.0
 
-    def get(self) -> Pair:
-        """The pair to use now; raises ServerFailed if the helper gives none."""
+    def get(self, refused: str | None = None) -> Credentials:
+        runs = self._runs
         with self._lock:
-            held = self._held
-            if held is None or (held.usable_until is not None and self._now() >= held.usable_until):
-                lifetime = self._helper.lifetime
-                until = None if lifetime is None else self._now() + lifetime
-                held = self._held = _Held(_ask(self._helper), until)
-            return held.pair
+            # A run that ended since we came is as good as one of our own.
+            if self._runs == runs and not self._is_usable(refused):
+                self._run()
+            said = self._said
+        if isinstance(said, Credentials):
+            return said
+        # One for each who asked: an exception keeps the frames of the thread that raises it.
+        raise NoCredentials(str(said))
 
-    def refused(self, pair: Pair) -> None:
-        """Upstream does not take this pair: the next one is asked for anew."""
-        with self._lock:
-            if self._held is not None and self._held.pair == pair:
-                self._held = None
+    def may_have_run_out(self) -> bool:
+        return self._now() - self._said_at >= OLD
 
+    def _is_usable(self, refused: str | None) -> bool:
+        if not isinstance(self._said, Credentials) or self._said.basic == refused:
+            return False
+        # A clock that was set back proves nothing about an age.
+        return self._lifetime is None or 0 <= self._now() - self._said_at < self._lifetime
 
-def _ask(helper: Helper) -> Pair:
-    """Run the helper. What it says on standard error may hold a secret, and is shown nowhere."""
-    failed = f"The credential helper {helper.command} gave no credentials for {helper.server}"
-    # A file, so that a helper which says too much neither fills our memory nor waits for us.
-    with tempfile.TemporaryFile() as output:
+    def _run(self) -> None:
         try:
-            ended = subprocess.run(
-                [helper.command, "get"],
-                input=helper.server.encode(),
-                stdout=output,
-                stderr=subprocess.DEVNULL,
-                timeout=HELPER_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ServerFailed(f"{failed} in {HELPER_SECONDS:g} s.") from None
-        except OSError as error:
-            reason = (error.strerror or "it cannot be run").lower()
-            raise ServerFailed(f"{failed}: {reason}.") from None
-        if ended.returncode:
-            raise ServerFailed(f"{failed}: it ended with {ended.returncode}.")
-        output.seek(0)
-        said = output.read(LONGEST_ANSWER)
-    try:
-        answer = json.loads(said)
-        username, secret = answer["Username"], answer["Secret"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise ServerFailed(f"{failed}: its answer cannot be read.") from None
-    if not (isinstance(username, str) and isinstance(secret, str) and username and secret):
-        raise ServerFailed(f"{failed}: its answer names no user or no secret.")
-    return Pair(username, secret)
+            self._said = self._ask()
+        except NoCredentials as error:
+            self._said = error
+        self._said_at = self._now()
+        self._runs += 1
+
+
+def source_of(endpoint: Endpoint, now: Callable[[], float]) -> Source | None:
+    """Where the credentials for `endpoint` come from; None if we are nobody there."""
+    helper = endpoint.helper
+    if helper is not None:
+        return Asked(lambda: Credentials(*ask_helper(helper)), helper.lifetime, now)
+    if endpoint.username and endpoint.password is not None:
+        return Fixed(Credentials(endpoint.username, endpoint.password))
+    return None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from publicsuffixlist import PublicSuffixList
 
-from cache.upstream.credentials import Helper
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cache.upstream.helper import Helper
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -23,39 +26,40 @@ class Endpoint:
 
     url: `http(s)://host[:port][/path]`; the API is at `<url>/v2/`. ValueError if it is anything
       else, or carries a user, a query or a fragment.
+    username, password: what we sign in with, unless a `helper` is asked for it.
     realms: hosts (`host` or `host:port`) of token servers that may be sent the password although
       they are not in the upstream's own domain.
-    helper: a program that is asked for user name and password, in place of fixed ones.
-    ca: PEM certificates that are trusted besides the machine's own, on every host.
-    client_certificate, client_key: PEM files, shown to the upstream's own host and to no other.
-    insecure_skip_verify: take any certificate of the upstream's own host, and of no other.
-    proxy: the address of an egress proxy; None: what the environment says.
-    offline: nothing is asked, every question raises Offline.
-    bandwidth: bytes per second of all transfers of this process together; None: no bound.
+    ca: a PEM file of authorities that are trusted besides the machine's.
+    client_certificate, client_key: PEM files, both or none; shown to whom the password may be.
+    insecure_skip_verify: believe whoever answers under the upstream's own host name.
+    proxy: the address of an egress proxy, instead of what the environment says.
     connect_timeout: for a connection, and for the wait for a free one of `max_connections`.
     first_byte_timeout: until an answer begins; clients wait for ours meanwhile, containerd for 30.
     stall_timeout: between two pieces of an answer's body.
     answer_timeout: for all of an answer that is read as a whole: manifests, lists, tokens.
-    max_connections: how many requests run at once, and how many transfers; the next one waits.
+    max_connections: how many requests of this process run at once, and how many transfers; the
+      next one waits.
+    bandwidth: bytes per second of the transfers of all processes together; None: no bound.
+    offline: it is never asked.
     """
 
     url: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    realms: tuple[str, ...] = ()
     helper: Helper | None = None
+    realms: tuple[str, ...] = ()
     ca: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
     insecure_skip_verify: bool = False
     proxy: str | None = field(default=None, repr=False)
-    offline: bool = False
-    bandwidth: float | None = None
     connect_timeout: float = 10.0
     first_byte_timeout: float = 20.0
     stall_timeout: float = 30.0
     answer_timeout: float = 60.0
     max_connections: int = 128
+    bandwidth: int | None = None
+    offline: bool = False
     user_agent: str = "mirrorsite"
 
     def __post_init__(self) -> None:
@@ -78,10 +82,6 @@ class Endpoint:
     def has_credentials(self) -> bool:
         return self.helper is not None or (bool(self.username) and self.password is not None)
 
-    def is_own_host(self, url: httpx.URL) -> bool:
-        """Whether `url` is on the upstream's host, whatever the port."""
-        return _ascii_host(url) == _ascii_host(self.base)
-
     @property
     def identity(self) -> str:
         """Who we are to upstream: the user, or the helper that names one; empty for anybody."""
@@ -89,8 +89,17 @@ class Endpoint:
             return f"{self.helper.command} {self.helper.server}"
         return self.username or "" if self.has_credentials else ""
 
+    @property
+    def anybodys(self) -> Endpoint:
+        """The same, as it is to who has no credentials for it."""
+        return replace(self, username=None, password=None, helper=None)
+
+    def is_own_host(self, url: httpx.URL) -> bool:
+        """Whether `url` is at the upstream's own host, at whatever port."""
+        return _ascii_host(url) == _ascii_host(self.base)
+
     def may_send_credentials_to(self, realm: httpx.URL) -> bool:
-        """Whether the token server at `realm` may see the password.
+        """Whether the server at `realm` may see the password or the client certificate.
 
         A realm is an address that the other side chose: it must be on the upstream's host (any
         port), in the same registrable domain, or named by the operator.

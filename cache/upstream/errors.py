@@ -30,6 +30,10 @@ class Denied(UpstreamError):
         self.unauthenticated = unauthenticated
 
 
+class NoCredentials(UpstreamError):
+    """The credential helper, which is the operator's and not upstream's, did not say who we are."""
+
+
 class RateLimited(UpstreamError):
     """Upstream says 429. `retry_after` is in seconds, None if it gave no time."""
 

@@ -9,17 +9,15 @@ import errno
 import logging
 import socket
 import ssl
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import httpx
 
-from cache.upstream.bandwidth import Bandwidth
 from cache.upstream.breaker import Breaker
+from cache.upstream.connections import Connections
 from cache.upstream.endpoint import Endpoint, host_of, origin_of, parse_http_url
 from cache.upstream.errors import (
     BadAnswer,
@@ -33,12 +31,13 @@ from cache.upstream.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cache.upstream.bandwidth import Bandwidth
 
 MOST_REDIRECTS = 5
 SMALL_BODY = 64 * 1024
 """Bytes that are read of an answer nobody needs, so that its connection can be used again."""
-KEEPALIVE_SECONDS = 30.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -51,14 +50,15 @@ for _name in ("httpx", "httpcore"):
 class Reply:
     """The answer at the end of the redirects; its body is still to be read.
 
-    `away`: it comes from another origin than the one that was asked.
+    `away`: it comes from another origin than the one that was asked. `pace` is told of the bytes
+    of each piece of a transfer, and holds the next one back.
     """
 
     response: httpx.Response
     host: str
     away: bool
     answer_timeout: float
-    bandwidth: Bandwidth | None = None
+    pace: Callable[[int], None] | None = None
 
     @property
     def status(self) -> int:
@@ -72,8 +72,8 @@ class Reply:
         """The body as it arrives, exactly as sent. Raises Interrupted."""
         try:
             for chunk in self.response.iter_raw():
-                if self.bandwidth is not None:
-                    self.bandwidth.take(len(chunk))
+                if self.pace is not None:
+                    self.pace(len(chunk))
                 yield chunk
         except httpx.TimeoutException as error:
             raise Interrupted(f"{self.host} stopped sending in the middle of an answer.") from error
@@ -108,30 +108,24 @@ class Reply:
 
 
 class Transport:
-    """Pools for an upstream, its token servers and its storage. Thread-safe.
+    """HTTP to an upstream, its token servers and its storage. Thread-safe.
 
-    They are built at the first request: none exists before a fork. A proxy is taken from the
-    environment (HTTPS_PROXY, NO_PROXY, ...) unless the endpoint names one; a netrc file is never
-    read, cookies are never kept. What only the upstream's own host may see or be forgiven (a client
-    certificate, one of its own that nobody vouches for) is not in the pool for other hosts.
+    All its methods raise UpstreamError; Offline if the operator took the upstream offline.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, bandwidth: Bandwidth | None = None) -> None:
         self._endpoint = endpoint
-        self._lock = threading.Lock()
-        self._clients: dict[tuple[bool, bool], httpx.Client] = {}
-        self._bandwidth = Bandwidth(endpoint.bandwidth) if endpoint.bandwidth else None
-        self._closed = False
+        self._connections = Connections(endpoint)
+        self._bandwidth = bandwidth
         self._origin = origin_of(endpoint.base)
         self._breaker = Breaker(endpoint.host, self._probe)
 
     def close(self) -> None:
         """Close all connections; requests after this raise Unreachable."""
         self._breaker.close()
-        with self._lock:
-            self._closed = True
-            for client in self._clients.values():
-                client.close()
+        if self._bandwidth is not None:
+            self._bandwidth.close()
+        self._connections.close()
 
     @contextmanager
     def open(
@@ -147,15 +141,26 @@ class Transport:
 
         `authorization` goes to the origin of `url` alone: from the first hop to another origin
         on, it is gone. A `transfer` has connections apart, so that no number of slow ones keeps a
-        short question waiting. Raises UpstreamError.
+        short question waiting, and is bounded in its bandwidth.
         """
-        if self._endpoint.offline:
-            raise Offline(f"{self._endpoint.host} is not asked: the operator took it offline.")
         reply = self._follow(method, url, dict(headers), authorization, transfer=transfer)
         try:
             yield reply
         finally:
             reply.response.close()
+
+    @contextmanager
+    def post(
+        self, url: httpx.URL, headers: Mapping[str, str], form: Mapping[str, str]
+    ) -> Iterator[Reply]:
+        """POST a form with secrets in it: they go to `url` and nowhere else, no redirect counts."""
+        response = self._ask("POST", url, headers, form=form)
+        try:
+            if response.status_code in _REDIRECTS:
+                raise BadAnswer(f"{host_of(url)} wants our credentials to be sent to elsewhere.")
+            yield Reply(response, host_of(url), False, self._endpoint.answer_timeout)
+        finally:
+            response.close()
 
     def _follow(
         self,
@@ -167,13 +172,13 @@ class Transport:
         transfer: bool,
     ) -> Reply:
         start = origin_of(url)
+        pace = self._bandwidth.spend if transfer and self._bandwidth is not None else None
         away = False
         if authorization is not None:
             headers["Authorization"] = authorization
         for _ in range(MOST_REDIRECTS + 1):
             response = self._ask(method, url, headers, transfer=transfer)
-            bandwidth = self._bandwidth if transfer else None
-            reply = Reply(response, host_of(url), away, self._endpoint.answer_timeout, bandwidth)
+            reply = Reply(response, host_of(url), away, self._endpoint.answer_timeout, pace)
             if reply.status not in _REDIRECTS:
                 return reply
             reply.discard()
@@ -184,15 +189,25 @@ class Transport:
         raise BadAnswer(f"{host_of(url)} was reached over more than {MOST_REDIRECTS} redirects.")
 
     def _ask(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], *, transfer: bool
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        *,
+        transfer: bool = False,
+        form: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send, and let the breaker know how it went if it was to upstream itself."""
-        client = self._pool(own=self._endpoint.is_own_host(url), transfer=transfer)
+        if self._endpoint.offline:
+            raise Offline(
+                f"{self._endpoint.host} is not asked: the operator of this mirror took it offline."
+            )
+        client = self._connections.client(url, transfer=transfer)
         if origin_of(url) != self._origin:
-            return self._send(client, method, url, headers)
+            return self._send(client, method, url, headers, form)
         self._breaker.check()
         try:
-            response = self._send(client, method, url, headers)
+            response = self._send(client, method, url, headers, form)
         except Busy:
             raise
         except (Unreachable, TimedOut):
@@ -204,12 +219,17 @@ class Transport:
     def _probe(self) -> None:
         """Any answer will do. Raises UpstreamError."""
         url = httpx.URL(f"{self._endpoint.base}/v2/")
-        self._send(self._pool(own=True, transfer=False), "GET", url, {}).close()
+        self._send(self._connections.client(url, transfer=False), "GET", url, {}, None).close()
 
     def _send(
-        self, client: httpx.Client, method: str, url: httpx.URL, headers: Mapping[str, str]
+        self,
+        client: httpx.Client,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None,
     ) -> httpx.Response:
-        request = client.build_request(method, url, headers=headers)
+        request = client.build_request(method, url, headers=headers, data=form)
         try:
             try:
                 response = client.send(request, stream=True)
@@ -217,59 +237,12 @@ class Transport:
                 # The other side may close a kept connection just as it is used again.
                 response = client.send(request, stream=True)
         except httpx.HTTPError as error:
-            raise _translate(error, host_of(url)) from error
+            raise _translate(error, host_of(url), self._connections.through) from error
         except UnicodeError as error:
             raise BadAnswer(f"{host_of(url)} cannot be the name of a host.") from error
         # The limit that counts from here on, for each piece of the body.
         request.extensions["timeout"]["read"] = self._endpoint.stall_timeout
         return response
-
-    def _pool(self, *, own: bool, transfer: bool) -> httpx.Client:
-        with self._lock:
-            if self._closed:
-                raise Unreachable("The connections to upstream are closed.")
-            if (own, transfer) not in self._clients:
-                self._clients[own, transfer] = _build_client(self._endpoint, own=own)
-            return self._clients[own, transfer]
-
-
-def _tls(endpoint: Endpoint, *, own: bool) -> ssl.SSLContext:
-    tls = httpx.create_ssl_context(verify=not (own and endpoint.insecure_skip_verify))
-    # Besides the bundled authorities those that the operator gave the machine, or us.
-    tls.load_default_certs()
-    if endpoint.ca is not None:
-        tls.load_verify_locations(endpoint.ca)
-    if own and endpoint.client_certificate is not None:
-        # An empty password keeps OpenSSL from asking for one at the terminal.
-        tls.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password="")
-    return tls
-
-
-def _build_client(endpoint: Endpoint, *, own: bool) -> httpx.Client:
-    """A pool for the upstream's own host, or for all others."""
-    try:
-        return httpx.Client(
-            verify=_tls(endpoint, own=own),
-            proxy=endpoint.proxy,
-            timeout=httpx.Timeout(
-                endpoint.first_byte_timeout,
-                connect=endpoint.connect_timeout,
-                pool=endpoint.connect_timeout,
-            ),
-            limits=httpx.Limits(
-                max_connections=endpoint.max_connections,
-                max_keepalive_connections=min(endpoint.max_connections, 32),
-                keepalive_expiry=KEEPALIVE_SECONDS,
-            ),
-            headers={"Accept-Encoding": "identity", "User-Agent": endpoint.user_agent},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-        )
-    except (ImportError, ValueError, OSError, httpx.InvalidURL):
-        # Not chained: what is wrong may be a proxy's address with a password in it.
-        raise Unreachable(
-            "The proxy or certificate settings for upstream cannot be used."
-        ) from None
 
 
 def next_hop(url: httpx.URL, reply: Reply) -> httpx.URL:
@@ -286,19 +259,22 @@ def next_hop(url: httpx.URL, reply: Reply) -> httpx.URL:
     return target
 
 
-def _translate(error: httpx.HTTPError, host: str) -> UpstreamError:
+def _translate(error: httpx.HTTPError, host: str, through: str) -> UpstreamError:
+    """Our error; `through` names the proxy, if there is one, that may be to blame as well."""
     if isinstance(error, httpx.PoolTimeout):
         return Busy(f"All connections to {host} were busy for too long.")
     if isinstance(error, httpx.ConnectTimeout):
-        return TimedOut(f"{host} did not accept a connection in time.")
+        return TimedOut(f"{host} did not accept a connection{through} in time.")
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(f"{host} did not answer in time.")
     if isinstance(error, httpx.ProxyError):
-        return Unreachable(f"The proxy refused to connect to {host}.")
+        said = str(error)[:3]
+        status = said if said.isdigit() else "no reason given"
+        return Unreachable(f"The proxy refused to connect to {host} ({status}).")
     if isinstance(error, httpx.NetworkError) and _is_our_shortage(error):
         return Busy(f"The mirror has no file descriptor left to reach {host}.")
     if isinstance(error, httpx.NetworkError):
-        return Unreachable(f"{host} cannot be reached: {_reason(error)}.")
+        return Unreachable(f"{host} cannot be reached{through}: {_reason(error)}.")
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         return Unreachable(f"{host} closed the connection without an answer.")
     return BadAnswer(f"{host} sent an answer that is not HTTP/1.1.")

@@ -87,8 +87,16 @@ def _guarded(upstream: FakeUpstream, seen: Seen, name: str | None) -> Answer | N
 
 
 def _token(upstream: FakeUpstream, seen: Seen) -> Answer:
-    assert upstream.token_service is not None
-    issued = upstream.token_service.issue(seen.query, seen.header("authorization"))
+    service = upstream.token_service
+    assert service is not None
+    if seen.method == "POST":
+        if service.oauth2_status is not None:
+            return refusal(service.oauth2_status, "UNSUPPORTED")
+        issued = service.grant(seen.form)
+        return refusal(400, "UNSUPPORTED") if issued is None else _json(issued)
+    if not service.takes_get:
+        return refusal(405, "UNSUPPORTED")
+    issued = service.issue(seen.query, seen.header("authorization"))
     return refusal(401, "UNAUTHORIZED") if issued is None else _json(issued)
 
 

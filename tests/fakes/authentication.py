@@ -21,6 +21,8 @@ class TokenService:
     """Issues tokens to anyone for public repositories, to known users for private ones too.
 
     `expires_in` None leaves the field out; `field_name` is "token" or "access_token".
+    `identity_tokens` are refresh tokens that it takes as an OAuth2 server (also as the password of
+    `<token>`); `oauth2_status` is what it says to a POST instead. `takes_get` False: POST alone.
     """
 
     service: str = "fake.registry"
@@ -28,15 +30,33 @@ class TokenService:
     private: frozenset[str] = frozenset()
     expires_in: int | None = 300
     field_name: str = "token"
+    identity_tokens: frozenset[str] = frozenset()
+    oauth2_status: int | None = 405
+    takes_get: bool = True
     _granted: dict[str, _Grant] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def issue(self, query: str, authorization: str | None) -> dict[str, object] | None:
         """The token answer, or None if user name and password are wrong."""
         user = _basic_user(authorization, self.users)
+        if any(_basic_user(authorization, {"<token>": each}) for each in self.identity_tokens):
+            user = "<token>"
         if authorization is not None and user is None:
             return None
-        names = [_scope_name(scope) for scope in parse_qs(query).get("scope", [])]
+        return self._issue(parse_qs(query).get("scope", []), user)
+
+    def grant(self, form: Mapping[str, str]) -> dict[str, object] | None:
+        """The answer to an OAuth2 request, or None if what it offers is wrong."""
+        user: str | None = None
+        if form.get("grant_type") == "refresh_token":
+            user = "<token>" if form.get("refresh_token") in self.identity_tokens else None
+        elif form.get("grant_type") == "password":
+            name = form.get("username", "")
+            user = name if self.users.get(name, "") == form.get("password") else None
+        return None if user is None else self._issue([form.get("scope", "")], user)
+
+    def _issue(self, scopes: list[str], user: str | None) -> dict[str, object]:
+        names = [_scope_name(scope) for scope in scopes]
         allowed = frozenset(n for n in names if user is not None or n not in self.private)
         token = secrets.token_urlsafe(24)
         with self._lock:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.fakes.answering import Answer, answer
+from tests.fakes.certificates import certificate_name
 from tests.fakes.record import Seen
 from tests.fakes.server import LoopbackServer, QuietHandler
 
@@ -44,8 +45,9 @@ def _read(handler: QuietHandler) -> Seen:
     for name, value in handler.headers.items():
         known = headers.get(name.lower())
         headers[name.lower()] = value if known is None else f"{known}, {value}"
-    handler.rfile.read(int(headers.get("content-length", "0")))
-    return Seen(handler.command, path, query, headers, handler.client_address)
+    body = handler.rfile.read(int(headers.get("content-length", "0")))
+    shown = certificate_name(handler.connection)
+    return Seen(handler.command, path, query, headers, handler.client_address, body, shown)
 
 
 def _spoilt(given: Answer, fault: Fault) -> Answer:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+PATIENCE = 20.0
+"""Seconds after which a test that waits for a request fails instead of hanging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,7 @@ class Seen:
     """One request as it came in. Header names are lower case, lines of one name joined by ", ".
 
     `client` is the connection's remote address: equal for requests on one connection.
+    `certificate` is the common name of the client's certificate, None without one.
     """
 
     method: str
@@ -20,11 +25,18 @@ class Seen:
     query: str
     headers: Mapping[str, str]
     client: tuple[str, int]
+    body: bytes = b""
+    certificate: str | None = None
 
     @property
     def target(self) -> str:
         """Path and query, as sent."""
         return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The fields of a posted form."""
+        return dict(parse_qsl(self.body.decode()))
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())
@@ -34,13 +46,19 @@ class Record:
     """The requests so far, in the order of their coming. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._requests: list[Seen] = []
         self._body_bytes = 0
 
     def add(self, seen: Seen) -> None:
         with self._lock:
             self._requests.append(seen)
+            self._lock.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return once the condition on what was asked holds."""
+        with self._lock:
+            assert self._lock.wait_for(condition, PATIENCE), "that was never asked"
 
     def add_bytes(self, count: int) -> None:
         with self._lock:

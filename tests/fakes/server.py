@@ -26,7 +26,7 @@ class LoopbackServer(socketserver.TCPServer):
         tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(address, handler)
-        self._tls = tls
+        self.tls = tls
         self.failures: list[BaseException] = []
         self.halting = threading.Event()
         self._lock = threading.Lock()
@@ -60,17 +60,33 @@ class LoopbackServer(socketserver.TCPServer):
 
     def _serve(self, request: socket.socket, client_address: Any) -> None:
         try:
-            if self._tls is not None:
-                request = self._tls.wrap_socket(request, server_side=True)
+            if self.tls is not None:
+                request = self._secured(request, self.tls)
             self.finish_request(request, client_address)
         except OSError:
             pass  # clients that hang up are daily life
         except Exception as error:  # noqa: BLE001 - a bug of the fake: `FakeUpstream.stop` raises it
             self.failures.append(error)
         finally:
-            self.shutdown_request(request)
+            thread = threading.current_thread()
+            self._hang_up(self._open[thread])
             with self._lock:
-                del self._open[threading.current_thread()]
+                del self._open[thread]
+
+    def _secured(self, connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+        # Wrapping empties the plain socket: `cut_off` must know of the new one at once.
+        with self._lock:
+            secured = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            self._open[threading.current_thread()] = secured
+        secured.do_handshake()
+        return secured
+
+    def _hang_up(self, connection: socket.socket) -> None:
+        if isinstance(connection, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                connection.close()
+        else:
+            self.shutdown_request(connection)
 
 
 class QuietHandler(BaseHTTPRequestHandler):

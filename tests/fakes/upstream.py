@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 class FakeUpstream:
     """Listens from `__enter__` (or `start`) on; another `host` makes it another host to clients.
 
-    With `tls` it speaks https.
-
-    Public attributes are switches that a test may flip at any time.
+    Public attributes are switches that a test may flip at any time. With `tls` it speaks TLS.
     """
 
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
@@ -90,7 +88,8 @@ class FakeUpstream:
 
     @property
     def url(self) -> str:
-        return f"{'http' if self.tls is None else 'https'}://{self.host}:{self.port}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{self.host}:{self.port}"
 
     # Content
 

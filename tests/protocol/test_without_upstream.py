@@ -85,3 +85,29 @@ def test_off_and_started_anew(pulled: tuple[Mirror, FakeUpstream, Image]) -> Non
         lambda: _pull(mirror, image).headers["X-Cache"] == "REVALIDATED",
         "the mirror has noticed that upstream is back",
     )
+
+
+def test_taken_offline_by_the_operator(tmp_path: Path) -> None:
+    # given a mirror that has an image, and is started anew with its upstream offline
+    root = tmp_path / "root"
+    with FakeUpstream() as upstream:
+        image = upstream.add_image(NAME, "v1", [b"one" * 1000])
+        with Mirror(root, upstream.url) as mirror:
+            _pull(mirror, image)
+            eventually(lambda: not any(Path(root, "parts").iterdir()), "all fills have ended")
+        upstream.reset()
+
+        # then what it has is served, marked stale, and the rest is refused in the protocol's form
+        with Mirror(root, upstream.url, REGISTRY_PROXY_OFFLINE="true") as mirror:
+            tag = _pull(mirror, image)
+            other = httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v2", trust_env=False)
+            mirror.stop()
+
+    assert tag.headers["X-Cache"] == "STALE"
+    assert tag.headers["Warning"].startswith("110 ")
+    assert int(tag.headers["Age"]) >= 0
+    assert other.status_code == 504
+    (error,) = other.json()["errors"]
+    assert error["code"] == "UNAVAILABLE"
+    assert "offline" in error["message"]
+    assert upstream.requests == []

@@ -88,7 +88,7 @@ def test_those_who_wait_for_a_token_share_its_failure(
     registry.add_image("library/alpine", "latest")
     registry.require_bearer()
     clock = Clock()
-    upstream = connect(registry, now=clock)
+    upstream = connect(registry, clock=clock)
     upstream.head_manifest(ALPINE, LATEST)
     clock.seconds += 1000
     gate = Gate()
@@ -124,7 +124,7 @@ def test_a_token_is_renewed_shortly_before_it_ends(
     registry.add_image("library/alpine", "latest")
     registry.require_bearer(TokenService(expires_in=expires_in))
     clock = Clock()
-    upstream = connect(registry, now=clock)
+    upstream = connect(registry, clock=clock)
     upstream.head_manifest(ALPINE, LATEST)
     start = clock.seconds
 
@@ -172,16 +172,26 @@ def test_the_field_may_be_called_access_token(registry: FakeUpstream, connect: C
     assert connect(registry).head_manifest(ALPINE, LATEST).digest is not None
 
 
-def test_an_old_token_does_not_take_a_new_one_along() -> None:
-    key = TokenKey("http://realm", None, None)
+def _key(scope: str | None = None) -> TokenKey:
+    return TokenKey("http://registry", "http://realm", None, scope, "")
+
+
+def test_only_the_token_that_was_refused_is_renewed() -> None:
     cache = TokenCache(Clock())
-    cache.get(key, lambda: Token("new", 300))
+    cache.get(_key(), lambda: Token("new", 300))
 
-    cache.drop(key, "old")
-    assert cache.get(key, lambda: Token("newer", 300)).value == "new"
+    assert cache.get(_key(), lambda: Token("newer", 300), refused="old") == "new"
+    assert cache.get(_key(), lambda: Token("newer", 300), refused="new") == "newer"
 
-    cache.drop(key, "new")
-    assert cache.get(key, lambda: Token("newer", 300)).value == "newer"
+
+def test_a_clock_that_was_set_back_renews_a_token() -> None:
+    clock = Clock()
+    cache = TokenCache(clock)
+    cache.get(_key(), lambda: Token("first", 300))
+
+    clock.seconds -= 1
+
+    assert cache.get(_key(), lambda: Token("second", 300)) == "second"
 
 
 def test_the_least_recently_used_token_goes_first() -> None:
@@ -192,7 +202,7 @@ def test_the_least_recently_used_token_goes_first() -> None:
             fetched.append(scope)
             return Token("value", 300)
 
-        cache.get(TokenKey("http://realm", None, scope), fetch)
+        cache.get(_key(scope), fetch)
 
     cache = TokenCache(Clock(), capacity=2)
 

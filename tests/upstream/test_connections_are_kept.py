@@ -75,5 +75,5 @@ def test_nothing_exists_before_the_first_request(registry: FakeUpstream, connect
 
     upstream = connect(registry)
 
-    assert upstream._transport._clients == {}
+    assert upstream._transport._connections._clients == {}
     assert threading.active_count() == threads

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from cache.upstream.authentication import Authenticator
 from cache.upstream.client import Endpoint
 from cache.upstream.errors import BadAnswer, Denied
 from cache.upstream.quota import Ledger
+from cache.upstream.tokens import TokenCache
 from cache.upstream.transport import Transport
 from tests.fakes.authentication import TokenService
 from tests.fakes.upstream import FakeUpstream
@@ -48,7 +50,7 @@ def test_another_host_is_asked_anonymously_and_the_operator_is_told(
 
     assert all(seen.header("authorization") is None for seen in elsewhere.requests)
     assert all("bob" not in seen.target for seen in elsewhere.requests)
-    (record,) = [record for record in caplog.records if "realms" in record.getMessage()]
+    (record,) = [record for record in caplog.records if "auth_realm" in record.getMessage()]
     assert elsewhere.host in record.getMessage()
 
 
@@ -111,8 +113,9 @@ def test_a_wrong_password_is_a_denial(registry: FakeUpstream, connect: Connect) 
 
 def test_tls_is_not_left_for_a_token() -> None:
     endpoint = Endpoint("https://registry.example")
-    ledger = Ledger(endpoint, None, lambda: 0.0)
-    authenticator = Authenticator(endpoint, Transport(endpoint), lambda: 0.0, ledger)
+    ledger = Ledger(endpoint, None, time.time)
+    transport, tokens = Transport(endpoint), TokenCache(time.time)
+    authenticator = Authenticator(endpoint, transport, ledger, tokens, None)
 
     with pytest.raises(BadAnswer, match="without TLS"):
         authenticator.answer(['Bearer realm="http://registry.example/token"'], None, None)

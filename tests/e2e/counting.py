@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPResponse
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -44,11 +46,17 @@ class Hold:
 
 
 class CountingProxy:
-    """Passes GET and HEAD on to a registry, unchanged, and remembers them. Thread-safe."""
+    """Passes GET and HEAD on to a registry, unchanged, and remembers them. Thread-safe.
 
-    def __init__(self, target_url: str) -> None:
+    With a `storage`, it answers for a blob that the registry gives with a redirect to that one.
+    """
+
+    def __init__(
+        self, target_url: str, host: str = "127.0.0.1", storage: Storage | None = None
+    ) -> None:
+        self.storage = storage
         self._target = urlsplit(target_url).netloc
-        self._address = ("127.0.0.1", 0)
+        self._address = (host, 0)
         self._server: LoopbackServer | None = None
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
@@ -151,6 +159,26 @@ class CountingProxy:
         return HTTPConnection(self._target, timeout=ANSWER_SECONDS)
 
 
+class Storage(CountingProxy):
+    """Where a registry keeps its blobs: gives them to who has a signed address and nothing else.
+
+    As the storage behind Docker Hub, it refuses a request that has an `Authorization` besides.
+    """
+
+    _signature = secrets.token_urlsafe(16)
+
+    def address_of(self, target: str) -> str:
+        """The signed address of what the registry has there."""
+        return f"{self.url}{target}?signature={self._signature}"
+
+    def refusal(self, exchange: Exchange) -> int | None:
+        """The status for a request that is not passed on."""
+        if "authorization" in exchange.headers:
+            return HTTPStatus.BAD_REQUEST
+        is_signed = exchange.target.endswith(f"?signature={self._signature}")
+        return None if is_signed else HTTPStatus.FORBIDDEN
+
+
 def handler_for(proxy: CountingProxy) -> type[QuietHandler]:
     """The request handler class of this proxy."""
 
@@ -158,16 +186,39 @@ def handler_for(proxy: CountingProxy) -> type[QuietHandler]:
         def do_GET(self) -> None:  # noqa: N802 - the base class dispatches to this name
             headers = {name.lower(): value for name, value in self.headers.items()}
             exchange = proxy.begin(self.command, self.path, headers)
+            if isinstance(proxy, Storage):
+                exchange.status = proxy.refusal(exchange)
+            if exchange.status is not None:
+                _answer(self, exchange.status, {})
+                return
             with closing(proxy.connect()) as connection:
                 _pass_request(self, connection)
                 response = connection.getresponse()
                 exchange.status = response.status
+                if proxy.storage is not None and _is_blob(exchange):
+                    exchange.status = HTTPStatus.TEMPORARY_REDIRECT
+                    location = proxy.storage.address_of(self.path)
+                    _answer(self, exchange.status, {"Location": location})
+                    return
                 _pass_head(self, response)
                 _pass_body(self, response, exchange, proxy.take_hold(exchange))
 
         do_HEAD = do_GET  # noqa: N815 - see do_GET
 
     return Handler
+
+
+def _is_blob(exchange: Exchange) -> bool:
+    return exchange.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and (
+        "/blobs/" in exchange.target
+    )
+
+
+def _answer(handler: QuietHandler, status: int, headers: Mapping[str, str]) -> None:
+    handler.send_response(status)
+    for name, value in {"Content-Length": "0", **headers}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
 
 
 def _pass_request(handler: QuietHandler, connection: HTTPConnection) -> None:

@@ -32,9 +32,10 @@ class Podman:
             *("--tmpdir", str(home / "tmp")),
         )
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, *options: str) -> None:
         """`podman pull` for this machine's platform."""
-        self._podman("pull", "--quiet", "--signature-policy", str(self._policy), reference)
+        policy = ("--signature-policy", str(self._policy))
+        self._podman("pull", "--quiet", *policy, *options, reference)
 
     def unpacked(self, reference: str) -> Path:
         """The root folder of the pulled image, as a container would see it."""

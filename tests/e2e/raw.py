@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from types import TracebackType
 
     from cache.oci.digest import Digest
@@ -19,8 +19,10 @@ ANSWER_SECONDS = 60.0
 
 
 @contextmanager
-def pinged(address: str) -> Iterator[int | None]:
-    """The local port of a connection on which `GET /v2/` was answered with 200, else None.
+def pinged(
+    address: str, answers: Collection[HTTPStatus] = (HTTPStatus.OK,)
+) -> Iterator[int | None]:
+    """The local port of a connection on which `GET /v2/` had one of these answers, else None.
 
     The connection is open inside the block.
     """
@@ -28,7 +30,7 @@ def pinged(address: str) -> Iterator[int | None]:
         try:
             connection.request("GET", "/v2/")
             port: int = connection.sock.getsockname()[1]
-            answered = connection.getresponse().status == HTTPStatus.OK
+            answered = connection.getresponse().status in answers
         except ConnectionError:
             answered = False
         yield port if answered else None

@@ -38,8 +38,8 @@ class TokenService:
 
     def issue(self, query: str, authorization: str | None) -> dict[str, object] | None:
         """The token answer, or None if user name and password are wrong."""
-        user = _basic_user(authorization, self.users)
-        if any(_basic_user(authorization, {"<token>": each}) for each in self.identity_tokens):
+        user = basic_user(authorization, self.users)
+        if any(basic_user(authorization, {"<token>": each}) for each in self.identity_tokens):
             user = "<token>"
         if authorization is not None and user is None:
             return None
@@ -104,7 +104,7 @@ class BasicGuard:
     users: Mapping[str, str]
 
     def admits(self, authorization: str | None, _repository: str | None) -> bool:
-        return _basic_user(authorization, self.users) is not None
+        return basic_user(authorization, self.users) is not None
 
     def challenges(self, _repository: str | None) -> list[str]:
         return ['Basic realm="fake registry"']
@@ -117,7 +117,8 @@ def _scope_name(scope: str) -> str:
     return scope.removeprefix("repository:").rpartition(":")[0]
 
 
-def _basic_user(authorization: str | None, users: Mapping[str, str]) -> str | None:
+def basic_user(authorization: str | None, users: Mapping[str, str]) -> str | None:
+    """Who signs in with this header (RFC 7617); None if nobody does, or with a wrong password."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None

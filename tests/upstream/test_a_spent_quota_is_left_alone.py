@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from cache.oci.digest import Digest
 from cache.upstream.client import Upstream
 from cache.upstream.errors import RateLimited
+from cache.upstream.quota import Quota
 from tests.fakes.clock import Clock
-from tests.fakes.faults import Fault
+from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
 from tests.upstream.conftest import Connect
 from tests.upstream.names import ALPINE, LATEST, SECRET
@@ -216,12 +218,47 @@ def test_an_answer_that_was_on_its_way_does_not_lift_a_refusal(
     registry.misbehave(FOR_A_MINUTE, path="/manifests/", times=1)
     refused(lambda: first.get_manifest(ALPINE, LATEST))
 
-    # when blobs' answers tell better numbers, or a shorter time comes later
+    # when a blob's answer tells better numbers
     registry.misbehave(Fault(headers=hub(49)), path="/blobs/")
     take_blob(other)
 
     refused(lambda: other.get_manifest(ALPINE, LATEST))
     assert registry.count(path="/manifests/") == 1
+
+
+def test_a_shorter_refusal_that_comes_later_does_not_shorten_it(
+    registry: FakeUpstream, connect: Connect, clock: Clock, tmp_path: Path
+) -> None:
+    # given a request that is on its way while another worker is told to wait for an hour
+    first, other = (connect(registry, another_workers(tmp_path), clock=clock) for _ in range(2))
+    gate = Gate()
+    registry.misbehave(Fault(status=429, hold=gate), times=1)
+    registry.misbehave(Fault(status=429, headers={"Retry-After": "3600"}), times=1)
+    with ThreadPoolExecutor(1) as pool:
+        on_its_way = pool.submit(refused, lambda: first.get_manifest(ALPINE, LATEST))
+        gate.wait_until_reached()
+        assert refused(lambda: other.get_manifest(ALPINE, LATEST)) == 3600
+
+        # when that one is refused too, without a time
+        gate.open()
+        assert on_its_way.result() == 60
+
+    # then the hour counts
+    clock.seconds += 61
+    assert refused(lambda: first.get_manifest(ALPINE, LATEST)) == 3600 - 61
+    assert refused(lambda: other.get_manifest(ALPINE, LATEST)) == 3600 - 61
+
+
+def test_the_numbers_of_the_storage_are_not_upstreams(
+    registry: FakeUpstream, elsewhere: FakeUpstream, connect: Connect
+) -> None:
+    registry.redirect_blobs_to(elsewhere)
+    elsewhere.misbehave(Fault(headers=hub(0)))
+    upstream = connect(registry)
+
+    assert take_blob(upstream) == b"layer"
+
+    assert upstream.quota() == Quota()
 
 
 @pytest.mark.parametrize("jump", [-SIX_HOURS, 365 * 86_400])

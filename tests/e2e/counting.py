@@ -258,5 +258,6 @@ def _copy(
         data = response.read(size)
         if not data:
             break
-        handler.wfile.write(data)
+        # Before they go out: who has them all must find them counted.
         exchange.body_bytes += len(data)
+        handler.wfile.write(data)

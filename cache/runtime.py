@@ -118,6 +118,12 @@ def _helper(proxy: Proxy) -> Helper | None:
     )
 
 
+def make_folders(config: Config) -> None:
+    """Make the folders below the root that every process needs; raises ``OSError``."""
+    FileStore(config.storage.root)
+    _locks(config)
+
+
 def sweep(config: Config) -> None:
     """Remove what killed processes left in the store's folders and nobody can use; ``OSError``."""
     store = FileStore(config.storage.root)

@@ -66,7 +66,11 @@ def command_place() -> Path:
 def _keep_flushing() -> None:
     while True:
         time.sleep(FLUSH_STEP)
-        flush()
+        try:
+            flush()
+        except OSError as error:
+            # The store's folders are gone: there is nothing to write down until they are back.
+            log.error("What pulls have left behind is not written down: %s", error)
 
 
 def _scrub() -> None:

@@ -60,7 +60,7 @@ def protocol_answers(
         "Docker-Distribution-Api-Version": "registry/2.0",
         "X-Content-Type-Options": "nosniff",
     }
-    operators = settings.MIRROR.http.headers
+    operators, served = settings.MIRROR.http.headers, settings.MIRROR.names
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if request.path_info != "/v2" and not request.path_info.startswith("/v2/"):
@@ -76,7 +76,7 @@ def protocol_answers(
             response.headers[name] = value
         for name, values in operators.items():
             response.headers[name] = ", ".join(values)
-        namespace = accepted_namespace(request)
+        namespace = accepted_namespace(request, served)
         if namespace is not None and response.status_code < 400:
             response.headers["OCI-Namespace"] = namespace
         return response

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from django.http import HttpRequest
 
 from cache import runtime
@@ -14,10 +16,10 @@ _LONGEST_NUMBER = 9
 _LONGEST_LAST = 255
 
 
-def accepted_namespace(request: HttpRequest) -> str | None:
-    """The registry that the client names in the query `ns`, if this mirror serves it."""
+def accepted_namespace(request: HttpRequest, served: Container[str]) -> str | None:
+    """The registry that the client names in the query `ns`, if it is among those ``served``."""
     wanted = request.GET.get("ns")
-    return wanted if wanted in runtime.current().config.names else None
+    return wanted if wanted is not None and wanted in served else None
 
 
 def parse_repository(request: HttpRequest, name: str) -> Repository:

@@ -70,6 +70,18 @@ def test_a_root_that_cannot_be_written_is_told(start: Start) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("folder", ["blobs", "parts", "locks"])
+def test_a_store_that_cannot_be_made_is_told(start: Start, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / folder).touch()
+
+    said = refused(start(), 1)
+
+    assert said.startswith("CommandError: the store in ")
+    assert f"data/{folder}" in said
+    assert said.count("\n") == 1
+
+
 def test_a_newer_database_is_left_alone(start: Start, tmp_path: Path) -> None:
     first = start()
     first.wait_until_it_answers()

@@ -48,6 +48,7 @@ class Command(BaseCommand):
             self.stderr.write(f"warning: {warning}")
         prepare_capacity()
         prepare_root(config.storage.root)
+        prepare_store(config)
         prepare_port(listener.binding(config.http.addr))
         prepare_database()
         self.sweep(config)
@@ -96,6 +97,17 @@ def prepare_root(root: Path) -> None:
                 f"the folder {root} cannot be written to ({error.strerror}); change its owner, or "
                 "set storage.filesystem.rootdirectory to another"
             ) from None
+
+
+def prepare_store(config: Config) -> None:
+    """Make the store's own folders: without them no request could be answered."""
+    try:
+        runtime.make_folders(config)
+    except OSError as error:
+        raise CommandError(
+            f"the store in {config.storage.root} cannot be used: {error.filename} cannot be made a "
+            f"folder ({error.strerror})"
+        ) from None
 
 
 def prepare_port(address: Address) -> None:

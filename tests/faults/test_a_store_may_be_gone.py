@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from pathlib import Path
 
 import httpx
@@ -34,6 +35,25 @@ def test_workers_that_find_no_store(tmp_path: Path) -> None:
         refused = _get(mirror, "a/b/manifests/v1?ns=docker.io")
         assert refused.status_code == 503
         assert refused.json()["errors"][0]["code"] == "UNAVAILABLE"
+        eventually(
+            lambda: mirror.log.count("is not written down") >= WORKERS, "each has tried to write"
+        )
 
         blobs.unlink()
         assert _get(mirror, "a/b/manifests/v1").status_code == 200
+        recorded = _checked_at(mirror)
+
+        def is_written_down() -> bool:
+            assert _get(mirror, "a/b/manifests/v1").headers["X-Cache"] == "REVALIDATED"
+            return _checked_at(mirror) > recorded
+
+        eventually(is_written_down, "what pulls leave behind is written down again")
+
+
+def _checked_at(mirror: Mirror) -> str:
+    connection = sqlite3.connect(mirror.root / "mirror.sqlite3")
+    try:
+        (moment,) = connection.execute("select checked_at from cache_tag").fetchone()
+    finally:
+        connection.close()
+    return str(moment)

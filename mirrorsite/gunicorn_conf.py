@@ -64,7 +64,7 @@ http_parser = "auto"
 limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 16_384
-sendfile = True
+# `sendfile` is on as long as it is not set: gunicorn takes any value, True as well, for a no.
 
 # No header of a client says who it is or how it came; a proxy in front is named by the operator.
 forwarded_allow_ips = ""

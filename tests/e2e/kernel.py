@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PROC = Path("/proc")
+SENDFILE = {"x86_64": "40", "aarch64": "71"}
+"""The number of sendfile(2) by machine."""
 
 
 def children(pid: int) -> list[int]:
@@ -58,6 +60,24 @@ def connection_owner(client_port: int, pids: Iterable[int]) -> int | None:
         if not sockets.isdisjoint(_open_files(pid)):
             return pid
     return None
+
+
+def waits_in_sendfile(pids: Iterable[int]) -> bool:
+    """Whether a thread of one of these processes is in sendfile(2) just now."""
+    number = SENDFILE[os.uname().machine]
+    return any(_system_call(task) == number for pid in pids for task in _tasks(pid))
+
+
+def _tasks(pid: int) -> list[Path]:
+    return list((PROC / str(pid) / "task").iterdir())
+
+
+def _system_call(task: Path) -> str:
+    """The number of the call that a thread waits in; "running" if it waits in none."""
+    try:
+        return (task / "syscall").read_text().split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _connections() -> list[tuple[int, int, str]]:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.e2e.kernel import waits_in_sendfile
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault, Gate
 from tests.faults.clients import (
@@ -39,6 +40,15 @@ def _stalled(stack: ExitStack, scene: Scene, path: str, count: int) -> list[Clie
     for client in clients:
         assert client.head().startswith(b"HTTP/1.1 200 ")
     return clients
+
+
+def test_a_thread_that_sends_a_file_is_in_the_kernel() -> None:
+    with scene() as usual, ExitStack() as stack:
+        path, _ = usual.held_blob("big", SIZE)
+        _stalled(stack, usual, path, 1)
+        eventually(
+            lambda: waits_in_sendfile(usual.mirror.workers()), "the kernel sends the file alone"
+        )
 
 
 def test_two_hundred_at_once_hold_up_nobody() -> None:

@@ -42,8 +42,9 @@ def test_without_ranges_the_known_beginning_is_checked_and_skipped(
 
 def test_a_beginning_that_changed_is_thrown_away(coalescer: Coalescer, megabyte: bytes) -> None:
     other = bytes(len(megabyte))
-    source = MemorySource(megabyte, answers=[other], cuts=[STEP * 3], ranges=False)
+    source = MemorySource(megabyte, answers=[other], cuts=[STEP * 3, STEP * 9], ranges=False)
     assert _read_all(coalescer, source) == megabyte
+    assert source.opened == [0, STEP * 3, 0], "at once: the second answer's cut is never reached"
 
 
 def test_tries_are_bounded_and_the_part_stays(

@@ -68,6 +68,22 @@ def test_whole(
     )
 
 
+def test_an_endless_body_is_not_followed_beyond_what_a_manifest_says(
+    client: httpx.Client, upstream: FakeUpstream, name: str
+) -> None:
+    data = _data(name)
+    digest = upstream.add_image(name, "v1", [data]).layer_digests[0]
+    client.get(f"/{name}/manifests/v1")
+    endless = Fault(status=200, body=data + bytes(128 * 1024 * 1024), chunked=True)
+    upstream.misbehave(endless, method="GET", path=str(digest))
+    upstream.reset()
+
+    assert _complete_body(client, f"/{name}/blobs/{digest}") is None
+
+    assert upstream.count("GET", str(digest)) == 1
+    assert upstream.body_bytes < 64 * 1024 * 1024, "it goes no further than the network's buffers"
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_to_the_end(client: httpx.Client, upstream: FakeUpstream, name: str, lie: str) -> None:
     data = _data(name)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import connection
+from django.db.models.functions import Collate
+
 from cache import models
 from cache.database import question
 from cache.oci.repository import Repository
+
+#: What orders texts by their characters' codes, as Python does, and not by a language's rules.
+_BY_CODE = {"postgresql": "C", "sqlite": "BINARY"}
 
 
 @question
@@ -19,11 +25,10 @@ def is_repository_known(repository: Repository) -> bool:
 
 @question
 def list_repositories(upstream: str, limit: int, last: str) -> list[str]:
-    """Up to ``limit`` names with a manifest here, in order, after ``last``."""
-    rows = models.Repository.objects.filter(
-        upstream=upstream, name__gt=last, manifest_links__isnull=False
-    )
-    return list(rows.order_by("name").values_list("name", flat=True).distinct()[:limit])
+    """Up to ``limit`` names with a manifest here, after ``last``, in the order of their codes."""
+    rows = models.Repository.objects.filter(upstream=upstream, manifest_links__isnull=False)
+    rows = rows.annotate(code=Collate("name", _BY_CODE[connection.vendor])).filter(code__gt=last)
+    return list(rows.order_by("code").values_list("code", flat=True).distinct()[:limit])
 
 
 def repository_row(repository: Repository, now: datetime) -> models.Repository:

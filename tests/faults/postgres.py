@@ -33,7 +33,9 @@ class Postgres(Daemon):
             shutil.chown(home, USER)
             shutil.chown(data, USER, USER)
             become = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "--")
-        run(*become, "initdb", "-D", str(data), "-U", USER, "-A", "trust", "--no-sync")
+        # As most are made: texts are ordered by a language's rules, and not by their characters.
+        order = ("--encoding=UTF8", "--locale-provider=icu", "--icu-locale=en-US")
+        run(*become, "initdb", "-D", str(data), "-U", USER, "-A", "trust", "--no-sync", *order)
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),

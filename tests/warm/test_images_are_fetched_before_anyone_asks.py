@@ -192,7 +192,7 @@ def test_files_and_the_standard_input(upstream: FakeUpstream, warm: Warm, tmp_pa
     ("arguments", "sentence"),
     [
         ((), "no image is named"),
-        (("--from", "/nonexistent"), "/nonexistent: it cannot be read: No such file"),
+        (("--from", "/proc/missing"), "/proc/missing: it cannot be read: No such file"),
         (("--from", "/dev/null"), "no image is named"),
         (("x", "--platform", "amd64"), "'amd64' is no platform"),
         (("x", "--jobs", "0"), "allowed a number from 1 to 64"),

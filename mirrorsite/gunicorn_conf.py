@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
     from gunicorn.config import Config
 
+    from cache.config import Tls
     from mirrorsite.worker import Worker
 
 try:
@@ -76,10 +77,19 @@ errorlog = "-"
 # One line a request is for finding faults: it costs about as much as answering from memory.
 accesslog = "-" if MIRROR.log.level == "debug" else None
 
+
+def client_certificates(tls: Tls) -> ssl.VerifyMode:
+    """Whether clients have to, may or need not show a certificate."""
+    if not tls.clientcas:
+        return ssl.CERT_NONE
+    is_a_choice = tls.clientauth == "verify-client-cert-if-given"
+    return ssl.CERT_OPTIONAL if is_a_choice else ssl.CERT_REQUIRED
+
+
 if MIRROR.http.tls is not None:
     certfile = str(MIRROR.http.tls.certificate)
     keyfile = str(MIRROR.http.tls.key)
-    cert_reqs = ssl.CERT_REQUIRED if MIRROR.http.tls.clientcas else ssl.CERT_NONE
+    cert_reqs = client_certificates(MIRROR.http.tls)
 
 
 def ssl_context(_config: Config, _default: object) -> ssl.SSLContext:
@@ -98,8 +108,7 @@ def _tls_context() -> ssl.SSLContext:
     context.load_cert_chain(tls.certificate, tls.key)
     for authority in tls.clientcas:
         context.load_verify_locations(authority)
-    if tls.clientcas:
-        context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = client_certificates(tls)
     return context
 
 

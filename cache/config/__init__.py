@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cache.config.load import load
 from cache.config.shape import (
+    Access,
     Address,
     Config,
     ConfigError,
@@ -20,6 +21,7 @@ from cache.config.shape import (
 )
 
 __all__ = [
+    "Access",
     "Address",
     "Config",
     "ConfigError",

@@ -122,7 +122,17 @@ SCHEMA: Final = Section(
             },
             shorthand=True,
         ),
-        "auth": Ignored("the mirror does not ask its clients who they are"),
+        "auth": Ignored("users sign in with the mirror's own accounts; see access"),
+        "access": Section(
+            {
+                "anonymous": TEXT,
+                "visibility_ttl": TEXT,
+                "token_lifetime": TEXT,
+                "refresh_lifetime": TEXT,
+                "certificate_user": TEXT,
+                "identity_header": TEXT,
+            }
+        ),
         "middleware": Ignored("there are no middlewares to load"),
         "reporting": Ignored("no error reporting service is called"),
         "http": Section(
@@ -131,12 +141,13 @@ SCHEMA: Final = Section(
                 "draintimeout": TEXT,
                 "headers": MapOf(ListOf(TEXT)),
                 "idle_timeout": TEXT,
+                "trusted_proxies": ONE_OR_MORE,
                 "tls": Section(
                     {
                         "certificate": TEXT,
                         "key": TEXT,
                         "clientcas": ListOf(TEXT),
-                        "clientauth": Ignored("with clientcas, a valid certificate is required"),
+                        "clientauth": TEXT,
                         "ciphersuites": Ignored("the system's OpenSSL chooses the cipher suites"),
                         "minimumtls": Ignored("the lowest version is the system OpenSSL's"),
                         "letsencrypt": Ignored(
@@ -147,11 +158,11 @@ SCHEMA: Final = Section(
                 ),
                 "debug": Ignored("there is no debug listener"),
                 "h2c": Ignored("the mirror speaks HTTP/1.1"),
-                "host": Ignored("no answer of the mirror names its own address"),
+                "host": Ignored("the mirror names itself as its clients do"),
                 "http2": Ignored("the mirror speaks HTTP/1.1"),
                 "net": Ignored("the mirror listens on TCP"),
                 "prefix": Ignored("the mirror answers at /v2/; strip a prefix in front of it"),
-                "relativeurls": Ignored("no answer of the mirror names its own address"),
+                "relativeurls": Ignored("the mirror names itself as its clients do"),
                 "secret": READ_ONLY,
             }
         ),

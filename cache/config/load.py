@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from cache.config import pem, upstreams, values
+from cache.config import access_values, pem, upstreams, values
 from cache.config.document import LARGEST_BYTES, Scalar
 from cache.config.environment import read_environment
 from cache.config.shape import (
+    Access,
     Address,
+    ClientAuth,
     Config,
     ConfigError,
     Http,
@@ -61,7 +63,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             draintimeout=answers.take("http.draintimeout", values.grace, Http().draintimeout),
             headers=_headers(answers),
             idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
+            trusted_proxies=answers.take_list(("http", "trusted_proxies"), access_values.network),
         ),
+        access=_access(answers),
         proxy=(proxy := upstreams.default(answers)),
         others=upstreams.others(answers, proxy),
         database_url=_database_url(answers, environ),
@@ -130,6 +134,8 @@ def _tls(answers: Answers) -> Tls | None:
     certificate = answers.take("http.tls.certificate", _optional_file, None)
     key = answers.take("http.tls.key", _optional_file, None)
     clientcas = answers.take_list(("http", "tls", "clientcas"), pem.authorities)
+    required: ClientAuth = "require-and-verify-client-cert"
+    clientauth = answers.take("http.tls.clientauth", access_values.client_auth, required)
     if len(answers.problems) > broken_before:
         return None
     if certificate is None and key is None and not clientcas:
@@ -147,7 +153,36 @@ def _tls(answers: Answers) -> Tls | None:
     except Refused as refused:
         source = answers.found["http", "tls", "certificate"].source
         answers.problem(source, ("http", "tls"), refused.found or HIDDEN, refused.allowed)
-    return Tls(certificate, key, clientcas)
+    return Tls(certificate, key, clientcas, clientauth)
+
+
+def _access(answers: Answers) -> Access:
+    default = Access()
+    access = Access(
+        anonymous=answers.take("access.anonymous", access_values.anonymous, default.anonymous),
+        visibility_ttl=answers.take(
+            "access.visibility_ttl", access_values.belief, default.visibility_ttl
+        ),
+        token_lifetime=answers.take(
+            "access.token_lifetime", access_values.token_lifetime, default.token_lifetime
+        ),
+        refresh_lifetime=answers.take(
+            "access.refresh_lifetime", access_values.refresh_lifetime, default.refresh_lifetime
+        ),
+        certificate_user=answers.take(
+            "access.certificate_user", access_values.certificate_name, default.certificate_user
+        ),
+        identity_header=answers.take("access.identity_header", access_values.identity_header, ""),
+    )
+    if access.identity_header and not answers.under(("http", "trusted_proxies")):
+        source = answers.found["access", "identity_header"].source
+        answers.problem(
+            source,
+            ("access", "identity_header"),
+            "a header that no proxy is trusted to set",
+            "none without http.trusted_proxies",
+        )
+    return access
 
 
 def _optional_file(value: Scalar) -> Path | None:

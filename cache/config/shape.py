@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 Level = Literal["debug", "info", "warn", "error"]
 Formatter = Literal["text", "json"]
 OnDeleted = Literal["keep", "drop"]
+AnonymousPolicy = Literal["public", "none"]
+CertificateName = Literal["cn", "email", "dns", "uri"]
+ClientAuth = Literal["require-and-verify-client-cert", "verify-client-cert-if-given"]
+Network = IPv4Network | IPv6Network
 
 HUB_URL = "https://registry-1.docker.io"
 HUB_HOSTS = frozenset({"registry-1.docker.io", "docker.io", "index.docker.io"})
@@ -69,11 +74,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files, absolute. With `clientcas`, only clients that one of them signed may connect."""
+    """PEM files, absolute. `clientcas` sign the certificates of clients.
+
+    With one of them, `clientauth` says whether a client without a certificate may connect.
+    """
 
     certificate: Path
     key: Path
     clientcas: tuple[Path, ...] = ()
+    clientauth: ClientAuth = "require-and-verify-client-cert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class Http:
 
     A client that takes no byte of an answer for `idle_timeout` (above 0) is dropped, and so is
     one whose request's head takes longer than that to arrive. At a stop, the requests under way
-    have `draintimeout` to end.
+    have `draintimeout` to end. What `trusted_proxies` say of their clients is believed.
     """
 
     addr: Address = Address("", 5000)
@@ -90,6 +99,27 @@ class Http:
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=_nothing)
     idle_timeout: timedelta = timedelta(seconds=60)
     draintimeout: timedelta = timedelta(seconds=30)
+    trusted_proxies: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may pull what.
+
+    anonymous: whether clients that do not sign in get public content (`public`) or none.
+    visibility_ttl: how long upstream is believed to go on treating anonymous clients as it did.
+    token_lifetime, refresh_lifetime: of the tokens that clients get when they sign in, for pulls
+      and in place of a password.
+    certificate_user: what of a client's certificate is the user's name.
+    identity_header: in which header a trusted proxy names the client; empty: in none.
+    """
+
+    anonymous: AnonymousPolicy = "public"
+    visibility_ttl: timedelta = timedelta(hours=24)
+    token_lifetime: timedelta = timedelta(minutes=5)
+    refresh_lifetime: timedelta = timedelta(hours=720)
+    certificate_user: CertificateName = "cn"
+    identity_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +197,11 @@ class Proxy:
         return urlsplit(self.remoteurl).netloc.lower()
 
     @property
+    def has_credentials(self) -> bool:
+        """Whether upstream may know who we are, and give us what it gives to no stranger."""
+        return bool(self.username or self.exec or self.client_certificate)
+
+    @property
     def is_hub(self) -> bool:
         """Whether it is Docker Hub, where a one-part name means `library/<name>`."""
         host, _, port = self.netloc.partition(":")
@@ -185,6 +220,7 @@ class Config:
     storage: Storage
     log: Log = Log()
     http: Http = Http()
+    access: Access = Access()
     proxy: Proxy = Proxy()
     others: tuple[Proxy, ...] = ()
     database_url: str | None = field(default=None, repr=False)

@@ -44,7 +44,6 @@ OTHERS = [
     ("http: {tls: {letsencrypt: {email: e}}}", "http.tls.letsencrypt"),
     ("http: {tls: {minimumtls: tls1.3}}", "http.tls.minimumtls"),
     ("http: {tls: {ciphersuites: [x]}}", "http.tls.ciphersuites"),
-    ("http: {tls: {clientauth: verify-client-cert-if-given}}", "http.tls.clientauth"),
     ("proxy: {remotenamespace: library}", "proxy.remotenamespace"),
 ]
 

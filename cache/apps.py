@@ -8,3 +8,11 @@ from django.apps import AppConfig
 class CacheConfig(AppConfig):
     name = "cache"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have every process of the mirror told when this one changes who may pull what."""
+        # Only now are the models there.
+        from cache import runtime  # noqa: PLC0415
+        from cache.access.watch import watch  # noqa: PLC0415
+
+        watch(runtime.access_changed)

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
 
+from cache.access.keys import Keys
+from cache.access.remembered import Remembered
 from cache.config import Config, Proxy, capacity
 from cache.memory import Memory
 from cache.negatives import Negatives
@@ -37,16 +39,22 @@ _LONGEST_MEMORY = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything that lives as long as the process. ``locks`` is a folder for lock files."""
+    """Everything that lives as long as the process. ``locks`` is a folder for lock files.
+
+    ``strangers`` are the upstreams as those see them that do not say who they are.
+    """
 
     config: Config
     store: Store
     coalescer: Coalescer
     flights: Flights
     upstreams: Mapping[str, Upstream]
+    strangers: Mapping[str, Upstream]
     negatives: Negatives
     traffic: Traffic
     memory: Memory
+    remembered: Remembered
+    keys: Keys
     locks: Path
     now: Callable[[], datetime]
 
@@ -58,9 +66,13 @@ class Runtime:
         """The registry that has the repository; ``KeyError`` if it is not configured any more."""
         return self.upstreams[repository.upstream]
 
+    def as_stranger(self, repository: Repository) -> Upstream:
+        """The same registry, which is not told who is asking."""
+        return self.strangers[repository.upstream]
+
     def close(self) -> None:
         """Close the connections to all upstreams, for good."""
-        for upstream in self.upstreams.values():
+        for upstream in (*self.upstreams.values(), *self.strangers.values()):
             upstream.close()
 
 
@@ -74,9 +86,13 @@ def build(config: Config) -> Runtime:
         coalescer=Coalescer(store),
         flights=Flights(),
         upstreams={proxy.name: Upstream(_endpoint(proxy), memory) for proxy in config.upstreams},
+        # With a ledger of their own: what upstream tells a stranger of quotas is not about us.
+        strangers={proxy.name: Upstream(_stranger(proxy)) for proxy in config.upstreams},
         negatives=Negatives(),
         traffic=Traffic(),
         memory=memory,
+        remembered=Remembered(memory),
+        keys=keys(config),
         locks=_locks(config),
         now=lambda: datetime.now(UTC),
     )
@@ -107,6 +123,17 @@ def _endpoint(proxy: Proxy) -> Endpoint:
     )
 
 
+def _stranger(proxy: Proxy) -> Endpoint:
+    return replace(
+        _endpoint(proxy),
+        username=None,
+        password=None,
+        helper=None,
+        client_certificate=None,
+        client_key=None,
+    )
+
+
 def _helper(proxy: Proxy) -> Helper | None:
     if proxy.exec is None:
         return None
@@ -130,6 +157,20 @@ def sweep(config: Config) -> None:
     store.sweep(time.time())
     sweep_locks(_locks(config))
     _memory(config).sweep(before=time.time() - _LONGEST_MEMORY)
+
+
+def keys(config: Config) -> Keys:
+    """The keys that sign the tokens of this mirror's clients."""
+    locks = config.storage.root / "locks"
+    return Keys(config.storage.root / "token_keys.json", functools.partial(exclusive, locks))
+
+
+def access_changed() -> None:
+    """Have all processes of the mirror find out anew who may pull what."""
+    if _current is not None:
+        _current.remembered.changed()
+    elif settings.MIRROR.storage.root.is_dir():
+        Remembered(_memory(settings.MIRROR)).changed()
 
 
 def drain(timeout: float) -> None:

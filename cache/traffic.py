@@ -23,12 +23,13 @@ class Confirmation:
 class Traffic:
     """What this process's pulls have yet to tell the database. Thread-safe.
 
-    It is bounded by what is in the database already: only tags that are known are confirmed.
+    It is bounded by what is in the database already: tags and access tokens that are known there.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._confirmed: dict[tuple[Repository, Tag], Confirmation] = {}
+        self._used: dict[int, datetime] = {}
 
     def confirm_tag(self, repository: Repository, tag: Tag, confirmation: Confirmation) -> None:
         """Upstream said that the tag points to where it did."""
@@ -47,4 +48,15 @@ class Traffic:
         """The tags confirmed since this was last called, with the latest moment."""
         with self._lock:
             taken, self._confirmed = self._confirmed, {}
+            return taken
+
+    def use_token(self, token: int, at: datetime) -> None:
+        """A client came with this access token (its primary key)."""
+        with self._lock:
+            self._used[token] = at
+
+    def take_used(self) -> Mapping[int, datetime]:
+        """The access tokens used since this was last called, with the latest moment."""
+        with self._lock:
+            taken, self._used = self._used, {}
             return taken

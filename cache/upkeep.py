@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cache import catalog, runtime, scrub
+from cache.access import machine_tokens
 from cache.scrub import Finding, Job, Pace
 
 log = logging.getLogger(__name__)
@@ -28,9 +29,13 @@ def start() -> None:
 
 def flush() -> None:
     """Write down what this process's pulls have left behind since the last time."""
-    confirmed = runtime.current().traffic.take_confirmed()
+    traffic = runtime.current().traffic
+    confirmed = traffic.take_confirmed()
     if confirmed:
         catalog.confirm_tags(confirmed)
+    used = traffic.take_used()
+    if used:
+        machine_tokens.record_use(used)
 
 
 def scrub_job(

@@ -5,6 +5,7 @@ The code logs with the standard library; keyword values go in `extra`.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from cache.config import Log
 
+# See cache.access.machine_tokens, which cannot be imported before Django is set up.
+_MARK = "mirror_"
+_TOKEN = re.compile(r"mirror_[A-Za-z0-9_%-]{20,}")
+
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 # httpx and httpcore tell each request, with addresses that may hold a signature; a client's
 # mistake, which django.request reports, is not the operator's news.
@@ -23,6 +28,8 @@ _QUIET = {
     "httpcore": "WARNING",
     "asyncio": "WARNING",
     "django.request": "ERROR",
+    # The mirror says itself who failed to sign in, and does not name who is nobody here.
+    "axes": "ERROR",
 }
 
 
@@ -49,6 +56,16 @@ def dictionary(log: Log) -> dict[str, Any]:
     }
 
 
+def hide_tokens(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Have no access token in a line, wherever it comes from: a library, a client's `Referer`."""
+    for name, value in event.items():
+        if isinstance(value, str) and _MARK in value:
+            event[name] = _TOKEN.sub(f"{_MARK}...", value)
+    return event
+
+
 def formatter(log: Log) -> logging.Formatter:
     """A formatter that adds the time, the level and the operator's own fields to every record."""
 
@@ -66,6 +83,7 @@ def formatter(log: Log) -> logging.Formatter:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         add_fields,
         structlog.processors.format_exc_info,
+        hide_tokens,
         structlog.processors.EventRenamer("msg"),
     ]
     render: structlog.typing.Processor = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,9 @@ def _database(config: Config) -> dict[str, Any]:
 DEBUG = False
 SECRET_KEY = secret_key(MIRROR.storage.root, os.environ)
 
-# Clients name a mirror by whatever name or address reaches it, and `/v2/` builds no address from
-# the Host header: there is no list that an operator could usefully keep.
+# Clients name a mirror by whatever name or address reaches it: there is no list that an operator
+# could usefully keep. The one address that `/v2/` makes of a Host header, that of the token
+# endpoint, goes back to the client that sent it.
 ALLOWED_HOSTS = ["*"]
 
 # A request line is bounded already; its query may have as many fields as fit into it.
@@ -88,8 +90,26 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.staticfiles",
+    "axes",
     "cache",
 ]
+
+# Who signs in, at `/v2/` or elsewhere, passes axes, which counts wrong passwords.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# A person mistypes a few times; a quarter of an hour for ten guesses makes a million take years.
+# The pair of account and address is locked: nobody can lock out somebody else.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "cache.access.passwords.counted_name"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+# What its middleware does, an answer of 429, `/v2/` does in the protocol's terms.
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 
 # Every pull passes through this list, so it stays this short. What only the dashboard needs
 # (sessions, CSRF, messages) is for the dashboard's own paths.

@@ -7,9 +7,11 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from mirrorsite.path_tokens import taking_tokens
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mirrorsite.settings")
 
-application = get_wsgi_application()
+application = taking_tokens(get_wsgi_application())
 
 # Django would import the views at the first request: a fault in them shows at the start instead,
 # and the first pull does not wait.

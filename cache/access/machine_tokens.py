@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from cache import models
 from cache.access.decision import Client, Reach
@@ -22,7 +23,7 @@ from cache.oci.pattern import Pattern
 PREFIX = "mirror_"
 
 #: Seconds for which a token is taken for what the database said, if nobody tells of a change.
-LONGEST = 5.0
+LONGEST = 10.0
 
 #: 256 random bits, in base64's alphabet for addresses: guessing needs no limit.
 _SECRET_BYTES = 32
@@ -35,6 +36,19 @@ class _Found:
     user: int
     expires_at: datetime | None
     limits: tuple[Reach, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What an operator is shown of a token; ``limits`` None means all that its user may pull."""
+
+    user: str
+    name: str
+    limits: tuple[Reach, ...] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +69,51 @@ def create(
 ) -> str:
     """A new token of a user's, which is known to the caller alone: it cannot be shown again.
 
-    Raises ``django.db.IntegrityError`` if the user has a token of that name.
+    Raises ``django.db.IntegrityError`` if the user has a token of that name in force.
     """
     token = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+    wanted = list(limits)
     with transaction.atomic():
         row = models.AccessToken.objects.create(
-            user_id=user, name=name, secret_digest=_digest(token), expires_at=expires_at
+            user_id=user,
+            name=name,
+            secret_digest=_digest(token),
+            expires_at=expires_at,
+            is_limited=bool(wanted),
         )
-        for limit in limits:
+        for limit in wanted:
             row.limits.create(upstream=limit.upstream, pattern=str(limit.pattern))
     return token
+
+
+def revoke(user: int, name: str, now: datetime) -> bool:
+    """Have the user's token of that name be worthless at once; whether there was one in force."""
+    rows = models.AccessToken.objects.filter(user_id=user, name=name, revoked_at__isnull=True)
+    row = rows.first()
+    if row is None:
+        return False
+    row.revoked_at = now
+    row.save(update_fields=["revoked_at"])
+    return True
+
+
+def list_tokens(user: int | None = None) -> list[Listed]:
+    """The tokens of one user or of all, by user and age. Never the tokens themselves."""
+    rows = models.AccessToken.objects.select_related("user").prefetch_related("limits")
+    if user is not None:
+        rows = rows.filter(user_id=user)
+    return [
+        Listed(
+            user=row.user.get_username(),
+            name=row.name,
+            limits=tuple(_reach(limit) for limit in row.limits.all()) if row.is_limited else None,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            revoked_at=row.revoked_at,
+            last_used_at=row.last_used_at,
+        )
+        for row in rows.order_by("user__username", "pk")
+    ]
 
 
 def sign_in(token: str, remembered: Remembered, now: datetime) -> Signed | None:
@@ -85,7 +134,9 @@ def still_signed_in(token: int, remembered: Remembered, now: datetime) -> Signed
 def record_use(used: Mapping[int, datetime]) -> None:
     """The tokens, by primary key, were last used at these moments."""
     for token, at in used.items():
-        models.AccessToken.objects.filter(pk=token).update(last_used_at=at)
+        # As the processes of a mirror write in no order, the latest moment counts.
+        not_since = Q(last_used_at__isnull=True) | Q(last_used_at__lt=at)
+        models.AccessToken.objects.filter(not_since, pk=token).update(last_used_at=at)
 
 
 def _signed(
@@ -111,8 +162,12 @@ def _find(wanted: Mapping[str, object]) -> _Found | None:
     row = models.AccessToken.objects.filter(revoked_at__isnull=True, **wanted).first()
     if row is None:
         return None
-    limits = tuple(Reach(limit.upstream, Pattern(limit.pattern)) for limit in row.limits.all())
-    return _Found(row.pk, row.user_id, row.expires_at, limits or None)
+    limits = tuple(_reach(limit) for limit in row.limits.all()) if row.is_limited else None
+    return _Found(row.pk, row.user_id, row.expires_at, limits)
+
+
+def _reach(limit: models.AccessTokenLimit) -> Reach:
+    return Reach(limit.upstream, Pattern(limit.pattern))
 
 
 def _digest(token: str) -> str:

@@ -1,62 +1,125 @@
-"""Passwords: verified slowly by Django, once, then remembered for minutes under a keyed hash."""
+"""Passwords: verified slowly by Django, once, then remembered for minutes under a keyed hash.
+
+Wrong ones are counted by django-axes, for each account and address. Names that are no account here
+are another registry's, most likely: they are told from wrong passwords by nothing that a client
+can see, and axes is given a keyed hash in their place, so that they are nowhere kept or logged.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
+import threading
 from dataclasses import dataclass
+from typing import Any
 
+from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import AbstractBaseUser
+from django.utils.crypto import salted_hmac
 
 from cache.access.remembered import Remembered
+from cache.access.users import LONGEST_NAME, find_user
+from cache.oci.errors import quote
 
-#: Seconds for which a verified password, or one found wrong, is not verified again. A changed
-#: password and a user who is deactivated end it at once.
+log = logging.getLogger(__name__)
+
+#: Seconds for which a verified password is not verified again. A changed password and a user who
+#: is deactivated end it at once.
 LONGEST = 300.0
+
+#: Seconds for which a wrong password is known to be wrong: a daemon that offers what it has, again
+#: and again, is no attack, and counts once. A change of any user ends it.
+LONGEST_WRONG = 24 * 3600.0
 
 #: Nobody types more; a longer one would only cost time.
 LONGEST_PASSWORD = 4096
 
+#: So many passwords are verified at once by a process: it takes a processor about a third of a
+#: second each, and pulls need the processors, too.
+_MOST_AT_ONCE = 2
+
+#: Seconds to wait for one's turn. Some clients give up after 15.
+_PATIENCE = 10.0
+
+#: Seconds after which a locked account may try again from the same address.
+WAIT = 15 * 60
+
 # Of this process alone, so that what is remembered is worth nothing elsewhere.
 _KEY = secrets.token_bytes(32)
 
+_turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
+
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What came out: the primary key of the user, None if the password is not that user's."""
+class _Verified:
+    """The primary key of the user who has the password; None if it is nobody's."""
 
     user: int | None
 
 
 class TooManyFailures(Exception):
-    """So many wrong passwords came for the account from that address that none is tried now."""
+    """No password is tried now: too many wrong ones came for the account from that address."""
 
 
-def verify(request: object, name: str, password: str, remembered: Remembered) -> int | None:
+def verify(attempt: Any, name: str, password: str, remembered: Remembered) -> int | None:
     """The primary key of the active user that has this password, None if there is none.
 
-    ``request`` is Django's, from which the limit on guessing takes the client's address. The same
-    wrong password counts once: a daemon that offers what it has, again and again, is no attack.
-    Raises :class:`TooManyFailures`.
+    ``attempt`` is a request of Django's, of which axes stores what is in it: it holds the client's
+    address and nothing else. Raises :class:`TooManyFailures`.
     """
-    if len(password) > LONGEST_PASSWORD or "\x00" in name:
+    if not name or len(name) > LONGEST_NAME or len(password) > LONGEST_PASSWORD or "\x00" in name:
         return None
-    key = ("password", _keyed_hash(name, password))
-    known: Verified | None = remembered.get(key, LONGEST)
-    if known is None:
-        stamp = remembered.stamp()
-        known = Verified(_verify(request, name, password))
-        remembered.keep(key, known, stamp)
-    return known.user
-
-
-def _verify(request: object, name: str, password: str) -> int | None:
-    user: AbstractBaseUser | None = authenticate(request, username=name, password=password)  # type: ignore[arg-type]
-    if getattr(request, "axes_locked_out", False):
+    hashed = _keyed_hash(name, password)
+    known = _known(hashed, remembered)
+    if known is not None:
+        return known.user
+    if not _turns.acquire(timeout=_PATIENCE):
         raise TooManyFailures
-    return None if user is None else user.pk
+    try:
+        # Of a hundred requests at once, one is verified.
+        known = _known(hashed, remembered)
+        if known is None:
+            stamp = remembered.stamp()
+            known = _Verified(_verify(attempt, name, password))
+            kind = "wrong password" if known.user is None else "password"
+            remembered.keep((kind, hashed), known, stamp)
+        return known.user
+    finally:
+        _turns.release()
+
+
+def counted_name(request: Any, credentials: dict[str, Any] | None = None) -> str | None:
+    """What axes takes for the account (setting AXES_USERNAME_CALLABLE)."""
+    given: str | None = (credentials or {}).get("username")
+    return getattr(request, "counted_name", given)
+
+
+def _known(hashed: bytes, remembered: Remembered) -> _Verified | None:
+    right: _Verified | None = remembered.get(("password", hashed), LONGEST)
+    if right is not None:
+        return right
+    wrong: _Verified | None = remembered.get(("wrong password", hashed), LONGEST_WRONG)
+    return wrong
+
+
+def _verify(attempt: Any, name: str, password: str) -> int | None:
+    is_ours = find_user(name) is not None
+    attempt.counted_name = name if is_ours else salted_hmac(__name__, name).hexdigest()
+    user = authenticate(attempt, username=name, password=password)
+    address = attempt.META.get("REMOTE_ADDR")
+    if user is None:
+        if getattr(attempt, "axes_locked_out", False):
+            if is_ours:
+                log.warning("No password is tried for %s from %s now", quote(name), address)
+            raise TooManyFailures
+        if is_ours:
+            log.warning("A wrong password came for %s from %s", quote(name), address)
+        return None
+    if AxesProxyHandler.get_failures(attempt, {"username": name}):
+        AxesProxyHandler.reset_attempts(username=name, ip_address=address)
+    return user.pk
 
 
 def _keyed_hash(name: str, password: str) -> bytes:

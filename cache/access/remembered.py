@@ -74,10 +74,10 @@ class Remembered:
         with self._lock:
             return self._stamp
 
-    def forget(self, key: Hashable) -> None:
-        """Have the next one who wants it find it out anew; in this process."""
-        with self._lock:
-            self._things.pop(key, None)
+    def renewed(self) -> object:
+        """The stamp after a change of one's own, for what was found out just before it."""
+        self.get(None, 0)
+        return self.stamp()
 
     def changed(self) -> None:
         """Have every process find everything out anew."""

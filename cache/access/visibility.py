@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from cache.oci.pattern import Pattern
 from cache.oci.repository import Repository
 
 #: Seconds for which the rules are taken for what the database said, if nobody tells of a change.
-LONGEST = 5.0
+LONGEST = 60.0
 
 Rules = tuple[tuple[Reach, Visibility], ...]
 
@@ -31,7 +32,7 @@ def rules(remembered: Remembered) -> Rules:
     found: Rules | None = remembered.get(("rules",), LONGEST)
     if found is None:
         stamp = remembered.stamp()
-        found = _find_rules()
+        found = list_rules()
         remembered.keep(("rules",), found, stamp)
     return found
 
@@ -57,6 +58,18 @@ def find_seen(repository: Repository) -> Seen | None:
     return Seen(Visibility(row[0]), row[1])
 
 
+@question
+def public_ones(upstream: str, names: Iterable[str], since: datetime) -> set[str]:
+    """Those of the repositories that upstream was seen to give to anonymous clients since then."""
+    rows = models.Repository.objects.filter(
+        upstream=upstream,
+        name__in=list(names),
+        visibility=Visibility.PUBLIC.value,
+        visibility_checked_at__gt=since,
+    )
+    return set(rows.values_list("name", flat=True))
+
+
 @note()
 def record_seen(repository: Repository, visibility: Visibility, now: datetime) -> None:
     """Upstream was asked by an anonymous client.
@@ -74,12 +87,42 @@ def record_seen(repository: Repository, visibility: Visibility, now: datetime) -
         models.Repository.objects.filter(**of_this).update(**seen)
 
 
+def fix(reach: Reach, visibility: Visibility) -> None:
+    """Have the operator's word count for these repositories, in place of an earlier one."""
+    models.VisibilityRule.objects.update_or_create(
+        upstream=reach.upstream,
+        pattern=str(reach.pattern),
+        defaults={"visibility": visibility.value},
+    )
+
+
+def unfix(reach: Reach) -> bool:
+    """Have upstream be asked again; whether there was a rule for exactly this."""
+    row = models.VisibilityRule.objects.filter(
+        upstream=reach.upstream, pattern=str(reach.pattern)
+    ).first()
+    if row is None:
+        return False
+    row.delete()
+    return True
+
+
 @question
-def _find_rules() -> Rules:
-    # The more a rule says, the earlier it counts: an exact name comes before a pattern.
+def list_rules() -> Rules:
+    """What operators fixed by hand, those first that count first.
+
+    The more a rule says, the earlier it counts: a name comes before a pattern, a long pattern
+    before a short one. Of two that say as much, the one that keeps things private does.
+    """
     rows = sorted(
         models.VisibilityRule.objects.all(),
-        key=lambda rule: ("*" in rule.pattern, not rule.upstream, -len(rule.pattern), rule.pk),
+        key=lambda rule: (
+            any(star in rule.pattern for star in "*?"),
+            -len(rule.pattern),
+            not rule.upstream,
+            rule.visibility == Visibility.PUBLIC.value,
+            rule.pk,
+        ),
     )
     return tuple(
         (Reach(row.upstream, Pattern(row.pattern)), Visibility(row.visibility)) for row in rows

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from ninja import Router
 
 from cache import pull
-from cache.api.parsing import parse_repository
+from cache.api.parsing import who_pulls_what
 from cache.api.responses import blob_head_response, blob_response
 from cache.oci.digest import Digest
 
@@ -17,14 +17,14 @@ router = Router()
 @router.get("/{path:name}/blobs/{digest}")
 def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
     """Distribution specification, "Pulling blobs" (end-2)."""
-    repository = parse_repository(request, name)
-    with pull.open_blob(repository, Digest.parse(digest)) as opened:
+    client, repository = who_pulls_what(request, name)
+    with pull.open_blob(client, repository, Digest.parse(digest)) as opened:
         return blob_response(request, opened)
 
 
 @router.api_operation(["HEAD"], "/{path:name}/blobs/{digest}")
 def blob_head(request: HttpRequest, name: str, digest: str) -> HttpResponse:
     """Distribution specification, "Checking if content exists in the registry" (end-2)."""
-    repository = parse_repository(request, name)
+    client, repository = who_pulls_what(request, name)
     parsed = Digest.parse(digest)
-    return blob_head_response(request, parsed, pull.stat_blob(repository, parsed))
+    return blob_head_response(request, parsed, pull.stat_blob(client, repository, parsed))

@@ -11,8 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 
+from cache.api.challenges import challenge
 from cache.api.parsing import accepted_namespace
 from cache.oci.errors import RegistryError, quote
+from cache.pull import Unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,14 @@ _DATABASE_RETURNS = "5"
 
 #: What Django and ninja refuse by themselves, before or beside our views.
 _REFUSED_STATUSES = (400, 404, 405, 413)
+
+
+def answering(view: Callable[[HttpRequest], HttpResponse], request: HttpRequest) -> HttpResponse:
+    """What a view that is none of ninja's answers, or the refusal for what it raises."""
+    try:
+        return view(request)
+    except Exception as error:  # noqa: BLE001 - all of them have an answer
+        return _answer(request, error)
 
 
 def register(api: NinjaAPI) -> None:
@@ -59,6 +69,8 @@ def protocol_answers(
     common = {
         "Docker-Distribution-Api-Version": "registry/2.0",
         "X-Content-Type-Options": "nosniff",
+        # An address may hold an access token.
+        "Referrer-Policy": "no-referrer",
     }
     operators, served = settings.MIRROR.http.headers, settings.MIRROR.names
 
@@ -117,7 +129,10 @@ def _answer(request: HttpRequest, error: object) -> HttpResponse:
     """The one place where an exception of a view becomes an answer."""
     where = quote(request.path)
     if isinstance(error, RegistryError):
-        return error_response(error)
+        response = error_response(error)
+        if isinstance(error, Unauthorized):
+            response.headers["WWW-Authenticate"] = challenge(request, error)
+        return response
     if isinstance(error, DatabaseError):
         log.error("The database failed at %s: %s", where, error)
         return error_response(_database_failed())

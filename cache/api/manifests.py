@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from cache import pull
-from cache.api.parsing import parse_repository
+from cache.api.parsing import who_pulls_what
 from cache.api.responses import manifest_response
 from cache.oci.reference import parse_reference
 
@@ -16,8 +16,8 @@ router = Router()
 @router.api_operation(["GET", "HEAD"], "/{path:name}/manifests/{reference}")
 def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
     """Distribution specification, "Pulling manifests" (end-3)."""
-    repository = parse_repository(request, name)
+    client, repository = who_pulls_what(request, name)
     answer = pull.resolve_manifest(
-        repository, parse_reference(reference), request.headers.get("Accept")
+        client, repository, parse_reference(reference), request.headers.get("Accept")
     )
     return manifest_response(request, answer)

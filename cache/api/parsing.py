@@ -7,10 +7,14 @@ from collections.abc import Container
 from django.http import HttpRequest
 
 from cache import runtime
+from cache.access.decision import Client
+from cache.access.scopes import of_repository
+from cache.api.identity import identify
 from cache.config import Proxy
-from cache.naming import locate, upstream_called
+from cache.naming import locate, public_name, upstream_called
 from cache.oci.errors import RegistryError, quote
 from cache.oci.repository import Repository
+from cache.pull import Unauthorized
 
 _LONGEST_NUMBER = 9
 _LONGEST_LAST = 255
@@ -28,6 +32,21 @@ def parse_repository(request: HttpRequest, name: str) -> Repository:
     containerd names the registry that it wants in the query `ns`.
     """
     return locate(runtime.current().config, name, request.GET.get("ns"))
+
+
+def who_pulls_what(request: HttpRequest, name: str) -> tuple[Client, Repository]:
+    """The client, and the repository that it means; raises :class:`RegistryError`.
+
+    Who has to sign in before anything is not told what is wrong with the name either.
+    """
+    config = runtime.current().config
+    try:
+        repository = parse_repository(request, name)
+    except RegistryError:
+        if identify(request).is_anonymous and config.access.anonymous == "none":
+            raise Unauthorized("authentication is required") from None
+        raise
+    return identify(request, of_repository(public_name(config, repository))), repository
 
 
 def parse_upstream(request: HttpRequest) -> Proxy | None:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from cache.api.bodies import Breakable, StoreFile
+from cache.api.identity import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
 from cache.pull import Arriving, Held, Outcome, Stat, read_arriving
@@ -69,7 +70,9 @@ def names_response(request: HttpRequest, body: dict[str, object], page: Page) ->
     headers = outcome_headers(page.outcome)
     if page.more and page.names:
         query = {key: request.GET[key] for key in ("n", "ns") if key in request.GET}
-        target = f"{request.path}?{urlencode(query | {'last': page.names[-1]})}"
+        # Below an access token in the path, the path is none that a client could ask for.
+        path = "" if PATH_TOKEN in request.META else request.path
+        target = f"{path}?{urlencode(query | {'last': page.names[-1]})}"
         headers["Link"] = f'<{target}>; rel="next"'
     return HttpResponse(json.dumps(body), content_type="application/json", headers=headers)
 

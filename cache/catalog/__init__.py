@@ -29,12 +29,21 @@ from cache.catalog.manifests import (
     record_manifest,
 )
 from cache.catalog.repositories import is_repository_known, list_repositories
-from cache.catalog.tags import KnownTag, confirm_tags, drop_tag, find_tag, list_tags, record_tag
+from cache.catalog.tags import (
+    KnownTag,
+    any_tag,
+    confirm_tags,
+    drop_tag,
+    find_tag,
+    list_tags,
+    record_tag,
+)
 
 __all__ = [
     "KnownLink",
     "KnownTag",
     "StoredManifest",
+    "any_tag",
     "confirm_tags",
     "drop_tag",
     "find_blob_link",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Collate
 
 from cache import models
@@ -18,8 +19,9 @@ _BY_CODE = {"postgresql": "C", "sqlite": "BINARY"}
 @question
 def is_repository_known(repository: Repository) -> bool:
     """Whether anything was ever given by this repository."""
+    something = Q(manifest_links__isnull=False) | Q(blob_links__isnull=False)
     return models.Repository.objects.filter(
-        upstream=repository.upstream, name=str(repository.name)
+        something, upstream=repository.upstream, name=str(repository.name)
     ).exists()
 
 

@@ -93,6 +93,16 @@ def list_tags(repository: Repository) -> list[str]:
     return list(rows.values_list("name", flat=True))
 
 
+@question
+def any_tag(repository: Repository) -> Tag | None:
+    """Some tag that was pulled from the repository, the one that upstream confirmed last."""
+    rows = models.Tag.objects.filter(
+        repository__upstream=repository.upstream, repository__name=str(repository.name)
+    )
+    name = rows.order_by("-checked_at").values_list("name", flat=True).first()
+    return None if name is None else Tag.parse(name)
+
+
 @note()
 def _record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
     target = models.Manifest.objects.filter(digest=str(digest)).first()

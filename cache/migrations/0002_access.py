@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ),
                 ("name", models.CharField(max_length=100)),
                 ("secret_digest", models.CharField(max_length=64, unique=True)),
+                ("is_limited", models.BooleanField(default=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("revoked_at", models.DateTimeField(blank=True, null=True)),
@@ -134,7 +135,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="accesstoken",
             constraint=models.UniqueConstraint(
-                fields=("user", "name"), name="access_token_name_once"
+                condition=models.Q(("revoked_at__isnull", True)),
+                fields=("user", "name"),
+                name="access_token_name_once",
             ),
         ),
         migrations.AddConstraint(

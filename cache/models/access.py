@@ -39,11 +39,15 @@ class Grant(models.Model):
 
 
 class AccessToken(models.Model):
-    """A machine's password: its user's rights, or fewer. Only a digest of it is kept."""
+    """A machine's password: its user's rights, or, if `is_limited`, only what its limits cover.
+
+    Only a digest of it is kept.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=100)
     secret_digest = models.CharField(max_length=64, unique=True)
+    is_limited = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -51,7 +55,11 @@ class AccessToken(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user", "name"], name="access_token_name_once"),
+            models.UniqueConstraint(
+                fields=["user", "name"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="access_token_name_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -59,7 +67,7 @@ class AccessToken(models.Model):
 
 
 class AccessTokenLimit(models.Model):
-    """What an access token is limited to; one without any limit has all its user's rights."""
+    """What a limited access token is good for."""
 
     token = models.ForeignKey(AccessToken, models.CASCADE, related_name="limits")
     upstream = models.CharField(max_length=255, blank=True)

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Repository(models.Model):
-    """A repository at an upstream from which at least one manifest or blob was given.
+    """A repository that was pulled from, or that upstream was seen to give to anonymous clients.
 
     `visibility` is how upstream treated an anonymous client at `visibility_checked_at`; empty
     before that was asked. An operator's rule comes before it.

@@ -8,6 +8,8 @@ from cache.pull.blobs import Arriving, Body, Held, Stat, open_blob, read_arrivin
 from cache.pull.listings import list_referrers, list_repositories, list_tags
 from cache.pull.manifests import ManifestAnswer, is_manifest_here, last_known, resolve_manifest
 from cache.pull.outcome import Outcome
+from cache.pull.permission import may_pull
+from cache.pull.refusals import Unauthorized
 
 __all__ = [
     "Arriving",
@@ -16,11 +18,13 @@ __all__ = [
     "ManifestAnswer",
     "Outcome",
     "Stat",
+    "Unauthorized",
     "is_manifest_here",
     "last_known",
     "list_referrers",
     "list_repositories",
     "list_tags",
+    "may_pull",
     "missing_bytes",
     "open_blob",
     "read_arriving",

@@ -9,6 +9,7 @@ from cache import runtime
 from cache.oci.digest import Digest
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
+from cache.pull.permission import doubt
 from cache.upstream import errors
 
 
@@ -28,4 +29,7 @@ def asking(kind: str, repository: Repository, reference: Tag | Digest) -> Iterat
         yield
     except errors.NotFound:
         negatives.note(key)
+        raise
+    except errors.Denied:
+        doubt(repository)
         raise

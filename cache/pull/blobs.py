@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from cache import catalog, runtime
+from cache.access.decision import Client
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
-from cache.pull.admission import admit
 from cache.pull.asking import asking
 from cache.pull.outcome import Outcome
+from cache.pull.permission import permit
 from cache.pull.refusals import (
     DENIED,
     NOT_FOUND,
@@ -83,13 +84,13 @@ class Arriving:
 
 
 @contextmanager
-def open_blob(repository: Repository, digest: Digest) -> Iterator[Held | Arriving]:
-    """The blob, for as long as the block runs; take a reader of an arriving one inside it.
+def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterator[Held | Arriving]:
+    """The blob for this client, while the block runs; take a reader of an arriving one inside it.
 
     Raises :class:`~cache.oci.errors.RegistryError`. Having the bytes is not enough: they are
     served in a repository only if upstream has given them, or vouches for them, there.
     """
-    admit(repository)
+    permit(client, repository)
     mirror = runtime.current()
     link = catalog.find_blob_link(repository, digest)
     file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
@@ -111,12 +112,12 @@ def open_blob(repository: Repository, digest: Digest) -> Iterator[Held | Arrivin
         raise
 
 
-def stat_blob(repository: Repository, digest: Digest) -> Stat:
+def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
     """What a request for the blob would be answered with; never starts a fill.
 
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
-    admit(repository)
+    permit(client, repository)
     link = catalog.find_blob_link(repository, digest)
     if link is not None:
         held = _held_size(digest)

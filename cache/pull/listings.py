@@ -8,6 +8,7 @@ from heapq import merge
 from itertools import islice
 
 from cache import catalog, naming, runtime
+from cache.access.decision import Client
 from cache.config import Proxy
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
@@ -21,9 +22,9 @@ from cache.oci.manifest import (
 )
 from cache.oci.reference import RepositoryName, referrers_tag
 from cache.oci.repository import Repository
-from cache.pull.admission import admit, is_admitted
-from cache.pull.manifests import resolve_manifest
+from cache.pull.manifests import resolve_permitted
 from cache.pull.outcome import Outcome
+from cache.pull.permission import doubt, permit, permit_catalog, visible
 from cache.pull.refusals import from_upstream
 from cache.upstream import errors
 
@@ -48,14 +49,14 @@ class Referrers:
     outcome: Outcome
 
 
-def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
+def list_tags(client: Client, repository: Repository, limit: int | None, last: str) -> Page:
     """The repository's tags after ``last``, at most ``limit``; raises :class:`RegistryError`.
 
     Upstream's list is always asked for, since only upstream knows it; without upstream, or once
     its quota is spent, the tags that were pulled through here are listed. The order is that of the
     characters' codes.
     """
-    admit(repository)
+    permit(client, repository)
     mirror = runtime.current()
     try:
         everything = mirror.flights.share(
@@ -64,6 +65,8 @@ def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
         )
         outcome = Outcome.REVALIDATED
     except (errors.NotFound, errors.Denied) as error:
+        if isinstance(error, errors.Denied):
+            doubt(repository)
         raise from_upstream(error, "NAME_UNKNOWN") from error
     except errors.UpstreamError as error:
         everything = sorted(catalog.list_tags(repository))
@@ -75,24 +78,25 @@ def list_tags(repository: Repository, limit: int | None, last: str) -> Page:
     return Page(tuple(names), len(following) > len(names), outcome)
 
 
-def list_repositories(upstream: Proxy | None, limit: int | None, last: str) -> Page:
-    """The repositories with a manifest here, by the paths under which any client reaches them.
+def list_repositories(client: Client, upstream: Proxy | None, limit: int | None, last: str) -> Page:
+    """The repositories with a manifest here that this client may pull, by the paths to them.
 
-    Those of one upstream have the names that they have there.
+    Those of one upstream have the names that they have there. Raises :class:`RegistryError`.
     """
+    permit_catalog(client)
     bound = min(limit if limit is not None else LONGEST_PAGE, LONGEST_PAGE)
     if upstream is not None:
-        found = _admitted(upstream, last)
+        found = _visible(client, upstream, last)
     else:
         config = runtime.current().config
         found = merge(
-            *(_paths(each, naming.prefix(config, each), last) for each in config.upstreams)
+            *(_paths(client, each, naming.prefix(config, each), last) for each in config.upstreams)
         )
     names = list(islice(found, bound + 1)) if bound else []
     return Page(tuple(names[:bound]), len(names) > bound, Outcome.HIT)
 
 
-def _paths(upstream: Proxy, prefix: str, last: str) -> Iterator[str]:
+def _paths(client: Client, upstream: Proxy, prefix: str, last: str) -> Iterator[str]:
     """The paths of one upstream's repositories, in order, after ``last``."""
     if last.startswith(prefix):
         after = last.removeprefix(prefix)
@@ -100,26 +104,28 @@ def _paths(upstream: Proxy, prefix: str, last: str) -> Iterator[str]:
         after = ""
     else:
         return
-    for name in _admitted(upstream, after):
+    for name in _visible(client, upstream, after):
         yield prefix + name
 
 
-def _admitted(upstream: Proxy, last: str) -> Iterator[str]:
-    """The names of one upstream's repositories, in order, after ``last``."""
+def _visible(client: Client, upstream: Proxy, last: str) -> Iterator[str]:
+    """The names of the repositories of one upstream that the client may pull, after ``last``."""
     while names := catalog.list_repositories(upstream.name, LONGEST_PAGE, last):
-        for name in names:
-            if is_admitted(Repository(upstream.name, RepositoryName.parse(name))):
-                yield name
+        held = [Repository(upstream.name, RepositoryName.parse(name)) for name in names]
+        for repository in visible(client, held):
+            yield str(repository.name)
         last = names[-1]
 
 
-def list_referrers(repository: Repository, subject: Digest, artifact_type: str | None) -> Referrers:
+def list_referrers(
+    client: Client, repository: Repository, subject: Digest, artifact_type: str | None
+) -> Referrers:
     """What refers to ``subject``, as an OCI index; raises :class:`RegistryError`.
 
     From upstream's API, from the referrers tag where it has none (distribution specification,
     "Listing Referrers"), and from what is known here without upstream.
     """
-    admit(repository)
+    permit(client, repository, subject)
     mirror = runtime.current()
     try:
         answer = mirror.upstream_of(repository).list_referrers(
@@ -128,6 +134,7 @@ def list_referrers(repository: Repository, subject: Digest, artifact_type: str |
     except errors.NotFound:
         listed, outcome = _from_referrers_tag(repository, subject)
     except errors.Denied as error:
+        doubt(repository)
         raise from_upstream(error, "NAME_UNKNOWN") from error
     except errors.UpstreamError as error:
         if not catalog.is_repository_known(repository):
@@ -144,7 +151,7 @@ def _from_referrers_tag(
     repository: Repository, subject: Digest
 ) -> tuple[tuple[Descriptor, ...], Outcome]:
     try:
-        answer = resolve_manifest(repository, referrers_tag(subject), None)
+        answer = resolve_permitted(repository, referrers_tag(subject), None)
     except RegistryError as error:
         if error.status == 404:
             return (), Outcome.REVALIDATED

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from cache import catalog, freshness, runtime
+from cache.access.decision import Client
 from cache.catalog import KnownTag, StoredManifest
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
@@ -13,9 +14,9 @@ from cache.oci.manifest import BadManifest, Manifest, child_for, read_manifest
 from cache.oci.media_types import accepts, is_index
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
-from cache.pull.admission import admit
 from cache.pull.asking import asking
 from cache.pull.outcome import Outcome
+from cache.pull.permission import permit
 from cache.pull.refusals import from_upstream
 from cache.streaming.flight import exclusive
 from cache.traffic import Confirmation
@@ -43,14 +44,21 @@ class ManifestAnswer:
 
 
 def resolve_manifest(
-    repository: Repository, reference: Tag | Digest, accept: str | None
+    client: Client, repository: Repository, reference: Tag | Digest, accept: str | None
 ) -> ManifestAnswer:
-    """The manifest that ``reference`` names.
+    """The manifest that ``reference`` names, for this client.
 
     ``accept`` is the client's whole Accept set. It decides only what a tag means: a digest names
     certain bytes, and gets them. Raises :class:`RegistryError`.
     """
-    admit(repository)
+    permit(client, repository, reference)
+    return resolve_permitted(repository, reference, accept)
+
+
+def resolve_permitted(
+    repository: Repository, reference: Tag | Digest, accept: str | None
+) -> ManifestAnswer:
+    """The same for a client of which it is known already that it may pull the repository."""
     if isinstance(reference, Digest):
         return _by_digest(repository, reference)
     answer = _by_tag(repository, reference)

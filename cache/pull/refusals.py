@@ -47,6 +47,19 @@ _KINDS: tuple[tuple[type[errors.UpstreamError], str], ...] = (
 )
 
 
+class Unauthorized(RegistryError):
+    """The client has to say who it is, or with another token: the answer carries a challenge.
+
+    ``scope`` is what to ask a token for (empty: nothing in particular), ``error`` is RFC 6750's
+    word (section 3.1) for what is wrong with the token that came.
+    """
+
+    def __init__(self, message: str, *, scope: str = "", error: str = "", code: str = "") -> None:
+        super().__init__(code or "UNAUTHORIZED", message, status=401)
+        self.scope = scope
+        self.error = error
+
+
 def kind_of(error: errors.UpstreamError) -> str:
     """The word for an upstream's failure that a fill carries to its readers."""
     for error_type, kind in _KINDS:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cache import catalog, runtime, upkeep
+from cache.access.decision import ANONYMOUS
 from cache.config import load
 from cache.freshness import Windows
 from cache.oci.digest import Digest
@@ -57,7 +58,7 @@ def mirror(upstream: FakeUpstream, tmp_path: Path, db: None) -> Iterator[Runtime
 
 def _pull(mirror: Runtime, now: datetime) -> ManifestAnswer:
     with runtime.using(replace(mirror, now=lambda: now)):
-        return resolve_manifest(_repository(mirror), TAG, None)
+        return resolve_manifest(ANONYMOUS, _repository(mirror), TAG, None)
 
 
 def _repository(mirror: Runtime) -> Repository:

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from cache import runtime
+from cache.access.decision import ANONYMOUS
 from cache.negatives import MOST_ENTRIES, Negatives
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
@@ -29,11 +30,11 @@ def test_manifests(mirror: Runtime, upstream: FakeUpstream, reference: Tag | Dig
     with runtime.using(replace(mirror, negatives=Negatives(clock))):
         for _ in range(3):
             with pytest.raises(RegistryError, match="MANIFEST_UNKNOWN"):
-                resolve_manifest(_repository(mirror), reference, None)
+                resolve_manifest(ANONYMOUS, _repository(mirror), reference, None)
         assert len(upstream.seen()) == 1
         clock.seconds = 10.0
         with pytest.raises(RegistryError, match="MANIFEST_UNKNOWN"):
-            resolve_manifest(_repository(mirror), reference, None)
+            resolve_manifest(ANONYMOUS, _repository(mirror), reference, None)
         assert len(upstream.seen()) == 2
 
 
@@ -42,10 +43,10 @@ def test_blobs(mirror: Runtime, upstream: FakeUpstream) -> None:
     with runtime.using(replace(mirror, negatives=Negatives(Clock()))):
         for _ in range(2):
             with pytest.raises(RegistryError, match="BLOB_UNKNOWN"):
-                stat_blob(_repository(mirror), digest)
+                stat_blob(ANONYMOUS, _repository(mirror), digest)
             with (
                 pytest.raises(RegistryError, match="BLOB_UNKNOWN"),
-                open_blob(_repository(mirror), digest),
+                open_blob(ANONYMOUS, _repository(mirror), digest),
             ):
                 pass
     assert len(upstream.seen()) == 1
@@ -57,10 +58,10 @@ def test_a_tag_that_appears_is_found_after_the_moment(
     clock = Clock()
     with runtime.using(replace(mirror, negatives=Negatives(clock))):
         with pytest.raises(RegistryError):
-            resolve_manifest(_repository(mirror), Tag("v1"), None)
+            resolve_manifest(ANONYMOUS, _repository(mirror), Tag("v1"), None)
         image = upstream.add_image("a/b", "v1")
         clock.seconds = 11.0
-        answer = resolve_manifest(_repository(mirror), Tag("v1"), None)
+        answer = resolve_manifest(ANONYMOUS, _repository(mirror), Tag("v1"), None)
     assert answer.manifest.digest == image.digest
 
 
@@ -73,14 +74,14 @@ def test_a_deleted_tag_is_the_operators_call(
     proxy = replace(mirror.config.proxy, on_deleted=on_deleted)
     config = replace(mirror.config, proxy=proxy)
     with runtime.using(replace(mirror, config=config)):
-        resolve_manifest(repository, Tag("v1"), None)
+        resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
         del upstream.repository("a/b").tags["v1"]
         for _ in range(2):
             if on_deleted == "drop":
                 with pytest.raises(RegistryError, match="MANIFEST_UNKNOWN"):
-                    resolve_manifest(repository, Tag("v1"), None)
+                    resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
             else:
-                answer = resolve_manifest(repository, Tag("v1"), None)
+                answer = resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
                 assert (answer.outcome, answer.manifest.digest) == (Outcome.STALE, image.digest)
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from cache import catalog, pull, runtime
+from cache.access.decision import ANONYMOUS
 from cache.oci.digest import Digest
 from cache.oci.reference import RepositoryName
 from cache.oci.repository import Repository
@@ -61,7 +62,7 @@ def test_what_another_process_has_healed_is_not_put_aside(
     (blob,) = outpaced.root.glob(f"blobs/*/*/{digest.hex}")
     os.truncate(blob, 5)
 
-    with pull.open_blob(repository, digest):
+    with pull.open_blob(ANONYMOUS, repository, digest):
         pass
 
     assert mirror.coalescer.drain(30)

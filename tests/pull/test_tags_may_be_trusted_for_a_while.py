@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cache import runtime
+from cache.access.decision import ANONYMOUS
 from cache.freshness import Windows
 from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
@@ -30,7 +31,7 @@ def test_the_window(
     proxy = replace(mirror.config.proxy, freshness=Windows(timedelta(minutes=1)))
     config = replace(mirror.config, proxy=proxy)
     with runtime.using(replace(mirror, config=config, now=lambda: START)):
-        resolve_manifest(repository, Tag("v1"), None)
+        resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
     later = START + timedelta(seconds=seconds_later)
     with runtime.using(replace(mirror, config=config, now=lambda: later)):
-        assert resolve_manifest(repository, Tag("v1"), None).outcome is outcome
+        assert resolve_manifest(ANONYMOUS, repository, Tag("v1"), None).outcome is outcome

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cache import pull, runtime
+from cache.access.decision import ANONYMOUS
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.oci.pattern import Pattern
@@ -21,19 +22,25 @@ UseCase = Callable[[Repository, Image], object]
 
 
 def _open(repository: Repository, digest: Digest) -> None:
-    with pull.open_blob(repository, digest) as blob:
+    with pull.open_blob(ANONYMOUS, repository, digest) as blob:
         assert isinstance(blob, pull.Arriving | pull.Held)
         if isinstance(blob, pull.Held):
             blob.file.close()
 
 
 USE_CASES: dict[str, UseCase] = {
-    "tag": lambda repository, _: pull.resolve_manifest(repository, Tag("v1"), None),
-    "digest": lambda repository, image: pull.resolve_manifest(repository, image.digest, None),
+    "tag": lambda repository, _: pull.resolve_manifest(ANONYMOUS, repository, Tag("v1"), None),
+    "digest": lambda repository, image: pull.resolve_manifest(
+        ANONYMOUS, repository, image.digest, None
+    ),
     "blob": lambda repository, image: _open(repository, image.config_digest),
-    "blob's size": lambda repository, image: pull.stat_blob(repository, image.config_digest),
-    "tags": lambda repository, _: pull.list_tags(repository, None, ""),
-    "referrers": lambda repository, image: pull.list_referrers(repository, image.digest, None),
+    "blob's size": lambda repository, image: pull.stat_blob(
+        ANONYMOUS, repository, image.config_digest
+    ),
+    "tags": lambda repository, _: pull.list_tags(ANONYMOUS, repository, None, ""),
+    "referrers": lambda repository, image: pull.list_referrers(
+        ANONYMOUS, repository, image.digest, None
+    ),
 }
 
 
@@ -69,7 +76,7 @@ def test_each_use_case(
 ) -> None:
     image = upstream.add_image("acme/app", "v1", [b"layer"])
     repository = Repository(mirror.config.proxy.name, RepositoryName.parse("acme/app"))
-    pull.resolve_manifest(repository, Tag("v1"), None)
+    pull.resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
     _open(repository, image.config_digest)
     asked = len(upstream.seen())
 
@@ -88,11 +95,11 @@ def test_the_catalog_leaves_out_what_is_kept_out(mirror: Runtime, upstream: Fake
     for name in ("acme/app", "acme/base", "other/tool"):
         upstream.add_image(name, "v1")
         repository = Repository(mirror.config.proxy.name, RepositoryName.parse(name))
-        pull.resolve_manifest(repository, Tag("v1"), None)
+        pull.resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
 
     with runtime.using(_with(mirror, (), ("acme/base",))):
-        first = pull.list_repositories(None, 1, "")
-        second = pull.list_repositories(None, 1, first.names[-1])
+        first = pull.list_repositories(ANONYMOUS, None, 1, "")
+        second = pull.list_repositories(ANONYMOUS, None, 1, first.names[-1])
 
     assert (first.names, first.more) == (("acme/app",), True)
     assert (second.names, second.more) == (("other/tool",), False)

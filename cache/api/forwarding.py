@@ -1,0 +1,70 @@
+"""Where a request came from and under which address, as far as it can be believed.
+
+`X-Forwarded-…` is anybody's to write: it counts only on connections from `http.trusted_proxies`.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from django.http import HttpRequest
+
+from cache import runtime
+from cache.config import listener
+
+# RFC 3986 section 3.2.2, as far as a registry's host is one.
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+_MOST_HOPS = 20
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The client's address, that of an untrusted proxy's at the worst; None if there is none.
+
+    Of the addresses in `X-Forwarded-For`, the last one that is no trusted proxy's counts: what
+    stands before it was sent by the client.
+    """
+    address = _address(request.META.get("REMOTE_ADDR"))
+    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-_MOST_HOPS:]
+    while address is not None and _is_trusted(address) and hops:
+        before = _address(hops.pop())
+        if before is None:
+            break
+        address = before
+    return None if address is None else str(address)
+
+
+def comes_from_proxy(request: HttpRequest) -> bool:
+    """Whether a trusted proxy has sent the request."""
+    address = _address(request.META.get("REMOTE_ADDR"))
+    return address is not None and _is_trusted(address)
+
+
+def own_address(request: HttpRequest) -> str:
+    """Scheme and host under which the client reaches the mirror, without a trailing slash."""
+    scheme, host = request.scheme or "http", request.META.get("HTTP_HOST", "")
+    if comes_from_proxy(request):
+        forwarded = _last(request.META.get("HTTP_X_FORWARDED_PROTO", "")).lower()
+        scheme = forwarded if forwarded in ("http", "https") else scheme
+        host = _last(request.META.get("HTTP_X_FORWARDED_HOST", "")) or host
+    if not _HOST.fullmatch(host):
+        return listener.url(runtime.current().config.http)
+    return f"{scheme}://{host}"
+
+
+def _last(text: str) -> str:
+    return text.rpartition(",")[2].strip()
+
+
+def _address(text: str | None) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ip_address((text or "").strip())
+    except ValueError:
+        return None
+    # A listener for both speaks of IPv4 clients so.
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def _is_trusted(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in runtime.current().config.http.trusted_proxies)

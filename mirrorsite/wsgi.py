@@ -7,7 +7,7 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
-from mirrorsite.path_tokens import taking_tokens
+from cache.api.path_tokens import taking_tokens
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mirrorsite.settings")
 

@@ -21,13 +21,11 @@ from cache.access import bearer, machine_tokens, passwords
 from cache.access.decision import ANONYMOUS, Client, Scope
 from cache.access.users import client_named, client_of
 from cache.api.forwarding import client_address, comes_from_proxy
+from cache.api.path_tokens import PATH_TOKEN
 from cache.naming import locate
 from cache.oci.errors import RegistryError
 from cache.oci.repository import Repository
 from cache.pull import Unauthorized
-
-#: Where the server leaves the access token that stood in the path (mirrorsite.path_tokens).
-PATH_TOKEN = "mirrorsite.path_token"  # noqa: S105 - the name of a variable
 
 #: What `access.certificate_user` is called in a certificate.
 _CERTIFICATE_FIELDS = {"cn": "commonName", "email": "email", "dns": "DNS", "uri": "URI"}

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from cache.api.bodies import Breakable, StoreFile
-from cache.api.identity import PATH_TOKEN
+from cache.api.path_tokens import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
 from cache.pull import Arriving, Held, Outcome, Stat, read_arriving

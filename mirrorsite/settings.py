@@ -99,6 +99,15 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
 # A person mistypes a few times; a quarter of an hour for ten guesses makes a million take years.
 # The pair of account and address is locked: nobody can lock out somebody else.
 AXES_FAILURE_LIMIT = 10

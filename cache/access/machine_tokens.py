@@ -25,6 +25,9 @@ PREFIX = "mirror_"
 #: Seconds for which a token is taken for what the database said, if nobody tells of a change.
 LONGEST = 10.0
 
+#: The longest name of a token.
+LONGEST_NAME = 100
+
 #: 256 random bits, in base64's alphabet for addresses: guessing needs no limit.
 _SECRET_BYTES = 32
 _TOKEN = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")

@@ -20,7 +20,7 @@ from django.contrib.auth import authenticate
 from django.utils.crypto import salted_hmac
 
 from cache.access.remembered import Remembered
-from cache.access.users import LONGEST_NAME, find_user
+from cache.access.users import LONGEST_NAME, LONGEST_PASSWORD, find_user
 from cache.oci.errors import quote
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,6 @@ LONGEST = 300.0
 #: Seconds for which a wrong password is known to be wrong: a daemon that offers what it has, again
 #: and again, is no attack, and counts once. A change of any user ends it.
 LONGEST_WRONG = 24 * 3600.0
-
-#: Nobody types more; a longer one would only cost time.
-LONGEST_PASSWORD = 4096
 
 #: So many passwords are verified at once by a process: it takes a processor about a third of a
 #: second each, and pulls need the processors, too.

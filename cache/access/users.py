@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Q
 
 from cache import models
@@ -19,6 +24,23 @@ LONGEST = 10.0
 
 #: Django's own limit for a user's name.
 LONGEST_NAME = 150
+
+#: Nobody types more; a longer one would only cost time.
+LONGEST_PASSWORD = 4096
+
+
+class NotAllowed(Exception):
+    """There cannot be such a user; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What an operator is shown of a user."""
+
+    name: str
+    is_active: bool
+    is_superuser: bool
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,52 @@ def client_named(name: str, remembered: Remembered, now: datetime) -> Client | N
             return None
         remembered.keep(key, user, stamp)
     return client_of(user, remembered, now)
+
+
+def create(name: str, password: str | None, groups: Iterable[str] = ()) -> int:
+    """A new user, without a password if it is None; its primary key. Missing groups are made.
+
+    Raises :class:`NotAllowed` with a sentence for the operator.
+    """
+    user = get_user_model()(username=name)
+    try:
+        user.full_clean(exclude=["password"])
+        if password is not None:
+            if len(password) > LONGEST_PASSWORD:
+                raise NotAllowed(f"a password has at most {LONGEST_PASSWORD} characters")
+            validate_password(password, user)
+    except ValidationError as error:
+        raise NotAllowed(" ".join(error.messages)) from None
+    with transaction.atomic():
+        if password is None:
+            user.set_unusable_password()
+        else:
+            user.set_password(password)
+        user.save()
+        for group in groups:
+            user.groups.add(Group.objects.get_or_create(name=group)[0])
+    return user.pk
+
+
+def set_active(user: int, *, is_active: bool) -> None:
+    """Have the user sign in again, or end all that it can do, tokens included."""
+    row = get_user_model().objects.get(pk=user)
+    row.is_active = is_active
+    row.save(update_fields=["is_active"])
+
+
+def list_users() -> list[Listed]:
+    """All of them, by name."""
+    rows = get_user_model().objects.prefetch_related("groups").order_by("username")
+    return [
+        Listed(
+            row.get_username(),
+            row.is_active,
+            row.is_superuser,
+            tuple(group.name for group in row.groups.all()),
+        )
+        for row in rows
+    ]
 
 
 @question

@@ -1,0 +1,134 @@
+"""What the commands about access have in common: how they read what an operator writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
+
+from cache.access import grants, users
+from cache.access.decision import Reach
+from cache.config import upstream_values, values
+from cache.config.document import Scalar
+from cache.config.values import Refused
+from cache.oci.errors import quote
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+EVERYWHERE = "*"
+
+_DAYS = re.compile(r"[0-9]{1,5}d")
+
+
+class AccessCommand(BaseCommand):
+    """A command of several verbs, each of which has a method of its own name."""
+
+    requires_system_checks = ()
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        if not settings.MIRROR.storage.root.is_dir():
+            raise CommandError("the mirror has never been started: there is no database yet")
+        try:
+            getattr(self, options["verb"])(**options)
+        except DatabaseError as error:
+            raise CommandError(f"the database failed: {' '.join(str(error).split())}") from None
+
+    def show(self, value: object, text: str, *, as_json: bool) -> None:
+        """Print a value as one line of JSON, or the text that says the same to a person."""
+        self.stdout.write(json.dumps(value, default=_plain) if as_json else text)
+
+
+def add_json(parser: CommandParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, a line for each thing")
+
+
+_REPOSITORIES = "repositories: acme/app, acme/*, acme/** (with all below)"
+
+
+def add_pattern(parser: CommandParser) -> None:
+    parser.add_argument("pattern", metavar="PATTERN", help=_REPOSITORIES)
+    _add_upstream(parser)
+
+
+def add_limits(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--limit", metavar="PATTERN", action="append", default=[], help=_REPOSITORIES
+    )
+    _add_upstream(parser)
+
+
+def _add_upstream(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--upstream",
+        default=settings.MIRROR.proxy.name,
+        help="the registry they are at (%(default)s), or '*' for every one",
+    )
+
+
+def reach(pattern: str, upstream: str) -> Reach:
+    """The repositories that an operator means."""
+    names = settings.MIRROR.names
+    if upstream != EVERYWHERE and upstream not in names:
+        known = ", ".join(each.name for each in settings.MIRROR.upstreams)
+        raise CommandError(f"no upstream is called {quote(upstream)}: there is {known}, and '*'")
+    is_hub = upstream != EVERYWHERE and names[upstream].is_hub
+    read = upstream_values.hub_repositories if is_hub else upstream_values.repositories
+    try:
+        found = read(Scalar(pattern))
+    except Refused as refused:
+        raise CommandError(f"found {quote(pattern)}; allowed {refused.allowed}") from None
+    return Reach("" if upstream == EVERYWHERE else names[upstream].name, found)
+
+
+def user(name: str) -> int:
+    """The primary key of the user."""
+    found = users.find_user(name)
+    if found is None:
+        raise CommandError(f"there is no user {quote(name)}: `manage.py user create` makes one")
+    return found
+
+
+def group(name: str) -> int:
+    """The primary key of the group."""
+    found = grants.find_group(name)
+    if found is None:
+        raise CommandError(
+            f"there is no group {quote(name)}: `manage.py user create --group` makes one"
+        )
+    return found
+
+
+def moment(text: str | None) -> datetime | None:
+    """When something is to end: after `30d` or `12h`, or at `2030-01-31` (UTC)."""
+    if text is None:
+        return None
+    now = datetime.now(UTC)
+    try:
+        if _DAYS.fullmatch(text):
+            end = now + timedelta(days=int(text[:-1]))
+        elif "-" in text:
+            given = datetime.fromisoformat(text)
+            end = given if given.tzinfo else given.replace(tzinfo=UTC)
+        else:
+            end = now + values.duration(Scalar(text))
+    except (ValueError, OverflowError, Refused):
+        allowed = "a time such as 30d, 12h or 2030-01-31"
+        raise CommandError(f"found {quote(text)}; allowed {allowed}") from None
+    if end <= now:
+        raise CommandError(f"found {quote(text)}, which is over already; allowed a time to come")
+    return end
+
+
+def until(end: datetime | None) -> str:
+    """The end of something, for a person."""
+    return "for ever" if end is None else f"until {end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,48 @@
+"""`manage.py rotate_keys`: a new key for the tokens that the mirror signs."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from cache import runtime
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Sign tokens with a new key from now on. Nobody is logged out: what older keys have signed "
+        "is good until it expires. The mirror may run meanwhile."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--revoke",
+            action="store_true",
+            help="forget the older keys at once: for keys that somebody else may have. Whoever is "
+            "signed in has to sign in again; access tokens stay good",
+        )
+        parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        config = settings.MIRROR
+        if not config.storage.root.is_dir():
+            raise CommandError(f"there is no mirror in {config.storage.root}")
+        mirror = runtime.current()
+        longest = max(config.access.token_lifetime, config.access.refresh_lifetime)
+        keep = timedelta(0) if options["revoke"] else longest
+        try:
+            older = mirror.keys.rotate(mirror.now(), keep)
+        except OSError as error:
+            raise CommandError(f"the keys cannot be replaced: {error}") from None
+        if options["json"]:
+            self.stdout.write(json.dumps({"older_keys": older}))
+        else:
+            self.stdout.write(f"Tokens are signed with a new key; {older} older ones still verify.")

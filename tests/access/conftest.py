@@ -9,12 +9,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from django.test import Client as Browser
 
+from cache import runtime
+from cache.access import grants, users
+from cache.access.decision import Reach
+from cache.config import load
+from cache.oci.pattern import Pattern
+from cache.runtime import Runtime
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import environment
 from tests.fakes.images import Image, build_image, descriptor
@@ -63,15 +72,17 @@ class House:
         self.manage("user", "create", name, "--password-stdin", *options, said=f"{PASSWORD}\n")
 
     def add_superuser(self, name: str) -> None:
-        given = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SUPERUSER_USERNAME": name}
+        given = {
+            "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+            "DJANGO_SUPERUSER_USERNAME": name,
+            "DJANGO_SUPERUSER_EMAIL": "root@mirror.example",
+        }
         subprocess.run(
             (
                 sys.executable,
                 "manage.py",
                 "createsuperuser",
                 "--no-input",
-                "--email",
-                "a@b.c",
             ),
             cwd=PROJECT,
             env={**self.environ, **given},
@@ -136,7 +147,7 @@ def house(start_house: Callable[..., House]) -> House:
 
 
 @pytest.fixture(scope="session")
-def client(house: House) -> Iterator[httpx.Client]:
+def http(house: House) -> Iterator[httpx.Client]:
     """Speaks to the shared house's mirror."""
     with httpx.Client(base_url=house.url, timeout=30, trust_env=False) as client:
         client.headers.pop("Accept")
@@ -156,3 +167,50 @@ def token_for(
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def upstream() -> Iterator[FakeUpstream]:
+    """An upstream of this test's own, that hides the private repository."""
+    with FakeUpstream() as upstream:
+        hiding_upstream(upstream)
+        yield upstream
+
+
+@pytest.fixture
+def here(upstream: FakeUpstream, tmp_path: Path, db: None) -> Iterator[Runtime]:
+    """This process as a mirror of that upstream, which knows it."""
+    environ = {
+        "MIRROR_CONFIG": "/dev/null",
+        "REGISTRY_PROXY_REMOTEURL": upstream.url,
+        "REGISTRY_PROXY_NEGATIVE_TTL": "0s",
+        "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(tmp_path / "root"),
+        **MIRRORS_OWN,
+    }
+    (tmp_path / "root").mkdir()
+    with runtime.using(runtime.build(load(None, environ))) as built:
+        yield built
+        assert built.coalescer.drain(30)
+        built.close()
+
+
+@pytest.fixture
+def alice(here: Runtime) -> int:
+    """A user with a grant for the private repository; the primary key."""
+    user = users.create("alice", PASSWORD)
+    grants.create(Reach(here.config.proxy.name, Pattern("acme/*")), user=user)
+    return user
+
+
+@contextmanager
+def changed_to(here: Runtime, **access: Any) -> Iterator[Runtime]:
+    """The mirror with other settings of the section `access`."""
+    config = replace(here.config, access=replace(here.config.access, **access))
+    with runtime.using(replace(here, config=config)) as other:
+        yield other
+
+
+@pytest.fixture
+def client() -> Browser:
+    """Asks this process, as clients do that name the mirror so."""
+    return Browser(headers={"Host": "mirror.example:5000"})

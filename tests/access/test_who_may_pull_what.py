@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
 
 from tests.access.conftest import PASSWORD, PRIVATE, PUBLIC, UNKNOWN, House, bearer, token_for
+from tests.e2e.processes import eventually
 from tests.fakes.images import Image
 
 #: Sends a request for a path below `/v2/` as somebody.
@@ -55,21 +57,21 @@ MAY_SEE = {
 
 
 @pytest.fixture(scope="module")
-def somebody(house: House, client: httpx.Client) -> Callable[[str], Ask]:
+def somebody(house: House, http: httpx.Client) -> Callable[[str], Ask]:
     """Make whoever is asked for; each is a function that sends requests."""
     tokens = _populate(house)
 
     def as_user(name: str) -> Ask:
         def ask(method: str, repository: str, rest: str, headers: dict[str, str]) -> httpx.Response:
             scope = f"repository:{repository}:pull" if repository else "registry:catalog:*"
-            token = token_for(client, scope, auth=(name, PASSWORD))
-            return _send(client, method, repository, rest, headers | bearer(token))
+            token = token_for(http, scope, auth=(name, PASSWORD))
+            return _send(http, method, repository, rest, headers | bearer(token))
 
         return ask
 
     def with_header(header: Callable[[], dict[str, str]], prefix: str = "") -> Ask:
         def ask(method: str, repository: str, rest: str, headers: dict[str, str]) -> httpx.Response:
-            return _send(client, method, repository, rest, headers | header(), prefix)
+            return _send(http, method, repository, rest, headers | header(), prefix)
 
         return ask
 
@@ -77,7 +79,7 @@ def somebody(house: House, client: httpx.Client) -> Callable[[str], Ask]:
         method: str, repository: str, rest: str, headers: dict[str, str]
     ) -> httpx.Response:
         scope = f"repository:{repository}:pull" if repository else "registry:catalog:*"
-        return _send(client, method, repository, rest, headers | bearer(token_for(client, scope)))
+        return _send(http, method, repository, rest, headers | bearer(token_for(http, scope)))
 
     def basic(name: str, password: str) -> Ask:
         return with_header(lambda: _basic(name, password))
@@ -170,7 +172,7 @@ def test_the_catalog_lists_what_the_client_may_pull(
     answer = somebody(who)("GET", "", "_catalog", {})
 
     assert answer.status_code == 200
-    assert answer.json()["repositories"] == [PRIVATE, PUBLIC] if MAY_SEE[who] else [PUBLIC]
+    assert answer.json()["repositories"] == ([PRIVATE, PUBLIC] if MAY_SEE[who] else [PUBLIC])
 
 
 def test_a_blob_of_the_private_repository_is_not_served_under_a_public_name(
@@ -247,13 +249,14 @@ def _populate(house: House) -> dict[str, str]:
     grants: tuple[tuple[str, ...], ...] = (
         ("--user", "with", "acme/*"),
         ("--group", "pullers", "acme/**"),
-        ("--user", "expired", "acme/app", "--expires", "2s"),
+        ("--user", "expired", "acme/app", "--expires", "1s"),
         ("--user", "without", "other/*"),
     )
-    for grant in grants:
-        house.manage("grant", "create", *grant, "--upstream", upstream)
-    made: dict[str, Any] = {
+    made = [house.manage("grant", "create", *each, "--upstream", upstream) for each in grants]
+    ends = datetime.fromisoformat(made[2]["expires_at"])
+    eventually(lambda: datetime.now(UTC) > ends, "a grant had expired")
+    tokens: dict[str, Any] = {
         "whole": house.manage("token", "create", "with", "whole"),
         "limited": house.manage("token", "create", "with", "limited", "--limit", "other/*"),
     }
-    return {name: each["token"] for name, each in made.items()}
+    return {name: each["token"] for name, each in tokens.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cache.access.decision import OPERATOR
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.oci.manifest import BadManifest, Descriptor, Manifest, read_manifest
@@ -92,10 +93,10 @@ def _manifest(
 def _answer(image: Image, reference: Tag | Digest, allowance: Allowance) -> ManifestAnswer:
     """As a client gets it; when nothing may be asked, a tag is what it was last known to be."""
     if isinstance(reference, Digest) and is_manifest_here(image.repository, reference):
-        return resolve_manifest(image.repository, reference, None)
+        return resolve_manifest(OPERATOR, image.repository, reference, None)
     try:
         with allowance.one_manifest(image.repository):
-            return resolve_manifest(image.repository, reference, None)
+            return resolve_manifest(OPERATOR, image.repository, reference, None)
     except Stopped:
         known = last_known(image.repository, reference) if isinstance(reference, Tag) else None
         if known is None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from cache.access.decision import OPERATOR
 from cache.oci.errors import RegistryError
 from cache.oci.manifest import Descriptor
 from cache.pull import Held, open_blob, watch_arriving
@@ -192,7 +193,7 @@ class Warming:
                 self._finish(each)
 
     def _fetch(self, image: Image, blob: Descriptor) -> None:
-        with open_blob(image.repository, blob.digest) as found:
+        with open_blob(OPERATOR, image.repository, blob.digest) as found:
             if isinstance(found, Held):
                 found.file.close()
                 with self._changed:

@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.naming",
         "cache.config",
     },
-    "cache.warm": {"cache.pull", "cache.runtime", "cache.naming", "cache.config"},
+    "cache.warm": {"cache.access", "cache.pull", "cache.runtime", "cache.naming", "cache.config"},
     "cache.naming": {"cache.config"},
     "cache.pull": {
         "cache.naming",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 
 from tests.e2e.kernel import children, connection_owner, lock_holder
@@ -61,7 +62,9 @@ class Mirror(Daemon):
 
     def _is_ready(self) -> bool:
         """Whether each worker has answered: they do not begin at the same moment."""
-        with pinged(self.address) as port:
+        # One that has something to protect asks who is there.
+        answers = (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED)
+        with pinged(self.address, answers) as port:
             worker = None if port is None else self.worker_of(port)
         if worker is not None:
             self._seen_ready.add(worker)

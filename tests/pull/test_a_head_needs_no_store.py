@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cache.access.decision import ANONYMOUS
 from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
 from cache.pull import Held, Outcome, open_blob, resolve_manifest, stat_blob
@@ -12,17 +13,17 @@ from tests.fakes.upstream import FakeUpstream
 def test_the_size_is_told(mirror: Runtime, upstream: FakeUpstream) -> None:
     image = upstream.add_image("a/b", "v1", [b"layer"])
     repository = Repository(mirror.config.proxy.name, RepositoryName.parse("a/b"))
-    resolve_manifest(repository, Tag("v1"), None)
-    with open_blob(repository, image.config_digest):
+    resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
+    with open_blob(ANONYMOUS, repository, image.config_digest):
         assert mirror.coalescer.drain(30)
-    with open_blob(repository, image.config_digest) as held:
+    with open_blob(ANONYMOUS, repository, image.config_digest) as held:
         assert isinstance(held, Held)
         held.file.close()
-    assert stat_blob(repository, image.config_digest).outcome is Outcome.HIT
+    assert stat_blob(ANONYMOUS, repository, image.config_digest).outcome is Outcome.HIT
     folder = mirror.config.storage.root / "blobs" / "sha256" / image.config_digest.hex[:2]
     folder.rename(folder.with_name("elsewhere"))
     folder.write_bytes(b"a file has no files in it")
 
-    found = stat_blob(repository, image.config_digest)
+    found = stat_blob(ANONYMOUS, repository, image.config_digest)
 
     assert (found.size, found.outcome) == (len(image.config), Outcome.MISS)

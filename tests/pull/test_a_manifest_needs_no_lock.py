@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cache.access.decision import ANONYMOUS
 from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
 from cache.pull import Outcome, resolve_manifest
@@ -14,7 +15,7 @@ def test_a_folder_that_takes_no_lock_file(mirror: Runtime, upstream: FakeUpstrea
     repository = Repository(mirror.config.proxy.name, RepositoryName.parse("a/b"))
     mirror.locks.rmdir()
 
-    answer = resolve_manifest(repository, Tag("v1"), None)
+    answer = resolve_manifest(ANONYMOUS, repository, Tag("v1"), None)
 
     assert (answer.manifest.body, answer.outcome) == (image.manifest, Outcome.MISS)
-    assert resolve_manifest(repository, image.digest, None).outcome is Outcome.HIT
+    assert resolve_manifest(ANONYMOUS, repository, image.digest, None).outcome is Outcome.HIT

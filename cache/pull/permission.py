@@ -99,7 +99,8 @@ def doubt(repository: Repository) -> None:
         return
     seen = visibility.find_seen(repository)
     if seen is not None and seen.visibility is Visibility.PUBLIC:
-        _record(repository, Visibility.UNKNOWN)
+        visibility.record_seen(repository, Visibility.UNKNOWN, mirror.now())
+        mirror.remembered.changed()
 
 
 def scope_of(repository: Repository) -> str:
@@ -181,8 +182,10 @@ def _ask(repository: Repository, reference: Tag | Digest | None) -> Visibility:
             return found
         if found is Visibility.PRIVATE:
             was = visibility.find_seen(repository)
-            if was is not None and was.visibility is not Visibility.PRIVATE:
-                _record(repository, found)
+            visibility.record_seen(repository, found, mirror.now())
+            if was is not None and was.visibility is Visibility.PUBLIC:
+                # It is not any more, which counts in all processes at once.
+                mirror.remembered.changed()
                 stamp = mirror.remembered.renewed()
         mirror.remembered.keep(key, found, stamp)
         return found
@@ -199,10 +202,3 @@ def _ask_upstream(repository: Repository, reference: Tag | Digest | None) -> Vis
         log.warning("Whether %s is public cannot be found out: %s", repository, error)
         return Visibility.UNKNOWN
     return Visibility.PUBLIC if is_public else Visibility.PRIVATE
-
-
-def _record(repository: Repository, found: Visibility) -> None:
-    """Something is not public any more, which counts in all processes at once."""
-    mirror = runtime.current()
-    visibility.record_seen(repository, found, mirror.now())
-    mirror.remembered.changed()

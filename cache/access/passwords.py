@@ -35,7 +35,7 @@ LONGEST_WRONG = 24 * 3600.0
 
 #: So many passwords are verified at once by a process: it takes a processor about a third of a
 #: second each, and pulls need the processors, too.
-_MOST_AT_ONCE = 2
+MOST_AT_ONCE = 2
 
 #: Seconds to wait for one's turn. Some clients give up after 15.
 _PATIENCE = 10.0
@@ -46,7 +46,7 @@ WAIT = 15 * 60
 # Of this process alone, so that what is remembered is worth nothing elsewhere.
 _KEY = secrets.token_bytes(32)
 
-_turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
+_turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 #: Where the token is left for who finds out who is there.
 PATH_TOKEN = "mirrorsite.path_token"  # noqa: S105 - the name of a variable
 
-_PATH = re.compile(r"/t/([^/]*)(/v2(?:/.*)?)?", re.DOTALL)
+_PATH = re.compile(r"/t/([^/]*)(?:(/v2(?:/.*)?)|.*)", re.DOTALL)
 _SHOWN = "/t/[token]"
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -32,7 +32,7 @@ def taking_tokens(application: Application) -> Application:
 
 
 def _take(environ: dict[str, Any], path: str) -> None:
-    match = _PATH.match(path)
+    match = _PATH.fullmatch(path)
     token, rest = match.groups() if match else ("", None)
     query = environ.get("QUERY_STRING", "")
     shown = f"{_SHOWN}{rest or ''}{'?' if query else ''}{query}"

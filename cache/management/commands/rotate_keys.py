@@ -32,11 +32,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print a JSON object")
 
     def handle(self, *_args: object, **options: Any) -> None:
-        config = settings.MIRROR
-        if not config.storage.root.is_dir():
-            raise CommandError(f"there is no mirror in {config.storage.root}")
+        root = settings.MIRROR.storage.root
+        if not root.is_dir():
+            raise CommandError(f"there is no mirror in {root}")
         mirror = runtime.current()
-        longest = max(config.access.token_lifetime, config.access.refresh_lifetime)
+        access = mirror.config.access
+        longest = max(access.token_lifetime, access.refresh_lifetime)
         keep = timedelta(0) if options["revoke"] else longest
         try:
             older = mirror.keys.rotate(mirror.now(), keep)

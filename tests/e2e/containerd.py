@@ -27,6 +27,11 @@ server = "http://{nowhere}"
 capabilities = ["pull", "resolve"]
 """
 
+HEADER = """\
+[host."{mirror_url}".header]
+Authorization = ["{authorization}"]
+"""
+
 SNAPSHOTTER = ("--snapshotter", "native")
 """Plain copies: works on every file system, and the images are small."""
 
@@ -34,11 +39,17 @@ SNAPSHOTTER = ("--snapshotter", "native")
 class Containerd(Daemon):
     """Keeps everything in `home`, and pulls from `registries` through the mirror.
 
-    Behind the mirror there is no registry to fall back to.
+    Behind the mirror there is no registry to fall back to. `authorization` is a header that goes
+    with every request to the mirror; with `override_path`, its address names all of the path.
     """
 
     def __init__(
-        self, home: Path, mirror_url: str, registries: tuple[str, ...] = ("docker.io",)
+        self,
+        home: Path,
+        mirror_url: str,
+        registries: tuple[str, ...] = ("docker.io",),
+        authorization: str = "",
+        override_path: bool = False,
     ) -> None:
         self._address = str(home / "containerd.sock")
         self._hosts = home / "hosts"
@@ -47,7 +58,12 @@ class Containerd(Daemon):
         for registry in registries:
             hosts = self._hosts / registry / "hosts.toml"
             hosts.parent.mkdir(parents=True)
-            hosts.write_text(HOSTS.format(nowhere=NOWHERE, mirror_url=mirror_url))
+            text = HOSTS.format(nowhere=NOWHERE, mirror_url=mirror_url)
+            if override_path:
+                text += "override_path = true\n"
+            if authorization:
+                text += HEADER.format(mirror_url=mirror_url, authorization=authorization)
+            hosts.write_text(text)
         super().__init__(
             ("containerd", "--config", str(config)),
             home / "containerd.log",
@@ -59,6 +75,11 @@ class Containerd(Daemon):
         """Pull what `reference` names for this machine's platform, and unpack it."""
         hosts = ("--hosts-dir", str(self._hosts))
         self._ctr("images", "pull", *hosts, *SNAPSHOTTER, reference)
+
+    def pull_as(self, name: str, password: str, reference: str) -> None:
+        """The same from a registry over plain HTTP, with `ctr --user`."""
+        user = ("--plain-http", "--user", f"{name}:{password}")
+        self._ctr("images", "pull", *user, *SNAPSHOTTER, reference)
 
     def run(self, reference: str) -> str:
         """What the pulled image prints in a container without a network."""

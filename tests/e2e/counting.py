@@ -48,7 +48,7 @@ class Hold:
 class CountingProxy:
     """Passes GET and HEAD on to a registry, unchanged, and remembers them. Thread-safe.
 
-    With a `storage`, it answers for a blob that the registry gives with a redirect to that one.
+    A path in `target_url` is put before that of each request. With a `storage`, it answers for a blob that the registry gives with a redirect to that one.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class CountingProxy:
     ) -> None:
         self.storage = storage
         self._target = urlsplit(target_url).netloc
+        self.prefix = urlsplit(target_url).path.rstrip("/")
         self._address = (host, 0)
         self._server: LoopbackServer | None = None
         self._lock = threading.Lock()
@@ -192,7 +193,7 @@ def handler_for(proxy: CountingProxy) -> type[QuietHandler]:
                 _answer(self, exchange.status, {})
                 return
             with closing(proxy.connect()) as connection:
-                _pass_request(self, connection)
+                _pass_request(self, connection, proxy.prefix)
                 response = connection.getresponse()
                 exchange.status = response.status
                 if proxy.storage is not None and _is_blob(exchange):
@@ -221,8 +222,9 @@ def _answer(handler: QuietHandler, status: int, headers: Mapping[str, str]) -> N
     handler.end_headers()
 
 
-def _pass_request(handler: QuietHandler, connection: HTTPConnection) -> None:
-    connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
+def _pass_request(handler: QuietHandler, connection: HTTPConnection, prefix: str) -> None:
+    target = prefix + handler.path
+    connection.putrequest(handler.command, target, skip_host=True, skip_accept_encoding=True)
     for name, value in handler.headers.items():
         if name.lower() not in HOP_BY_HOP:
             connection.putheader(name, value)

@@ -32,12 +32,16 @@ class Dockerd(Daemon):
             ),
             home / "dockerd.log",
             self._is_ready,
-            env=environment(HTTPS_PROXY=f"http://{NOWHERE}", NO_PROXY="127.0.0.0/8"),
+            env=environment(HTTPS_PROXY=f"http://{NOWHERE}", NO_PROXY="127.0.0.0/8,192.0.2.0/24"),
         )
 
     def pull(self, reference: str) -> str:
         """`docker pull`; answers what it printed."""
         return self._docker("pull", reference)
+
+    def login(self, address: str, name: str, password: str) -> str:
+        """`docker login`, which has to succeed; answers what it printed."""
+        return self._docker("login", "--username", name, "--password", password, address)
 
     def run(self, reference: str) -> str:
         """What the image prints in a container without a network. Never pulls."""

@@ -26,6 +26,7 @@ class Podman:
         self._registries.write_text(REGISTRIES.format(nowhere=NOWHERE, mirror=mirror_address))
         self._policy = home / "policy.json"
         self._policy.write_text(TRUST_ALL)
+        self._authfile = ("--authfile", str(home / "auth.json"))
         self._folders = (
             *("--root", str(home / "root")),
             *("--runroot", str(home / "run")),
@@ -36,6 +37,16 @@ class Podman:
         """`podman pull` for this machine's platform."""
         policy = ("--signature-policy", str(self._policy))
         self._podman("pull", "--quiet", *policy, *options, reference)
+
+    def login(self, address: str, name: str, password: str) -> None:
+        """`podman login`, which has to succeed."""
+        credentials = ("--username", name, "--password", password)
+        self._podman("login", "--tls-verify=false", *self._authfile, *credentials, address)
+
+    def pull_from(self, address: str, reference: str) -> None:
+        """Pull from a registry that one may be logged in to."""
+        options = ("--quiet", "--tls-verify=false", "--signature-policy", str(self._policy))
+        self._podman("pull", *options, *self._authfile, f"{address}/{reference}")
 
     def unpacked(self, reference: str) -> Path:
         """The root folder of the pulled image, as a container would see it."""

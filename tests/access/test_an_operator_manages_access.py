@@ -104,7 +104,7 @@ def test_a_user_is_deactivated_and_let_in_again(run: Run, alice: int) -> None:
         (["grant", "create", "--user", "alice", "a/*", "--upstream", "x.y"], "no upstream is call"),
         (["grant", "create", "--user", "alice", "a/*", "--expires", "soon"], "such as 30d, 12h or"),
         (["grant", "create", "--user", "alice", "a/*", "--expires", "2001-01-01"], "over already"),
-        (["grant", "create", "--user", "alice", "a/*", "--expires", "2030-13-01"], "allowed a time"),
+        (["grant", "create", "--user", "alice", "a/*", "--expires", "2030-13-01"], "allowed a"),
         (["grant", "remove", "4711"], "there is no grant 4711"),
         (["token", "create", "nobody", "ci"], "`manage.py user create` makes one"),
         (["token", "create", "alice", "x" * 101], "allowed 1 to 100 characters"),

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,17 +39,13 @@ _LONGEST_MEMORY = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything that lives as long as the process. ``locks`` is a folder for lock files.
-
-    ``strangers`` are the upstreams as those see them that do not say who they are.
-    """
+    """Everything that lives as long as the process. ``locks`` is a folder for lock files."""
 
     config: Config
     store: Store
     coalescer: Coalescer
     flights: Flights
     upstreams: Mapping[str, Upstream]
-    strangers: Mapping[str, Upstream]
     negatives: Negatives
     traffic: Traffic
     memory: Memory
@@ -66,13 +62,9 @@ class Runtime:
         """The registry that has the repository; ``KeyError`` if it is not configured any more."""
         return self.upstreams[repository.upstream]
 
-    def as_stranger(self, repository: Repository) -> Upstream:
-        """The same registry, which is not told who is asking."""
-        return self.strangers[repository.upstream]
-
     def close(self) -> None:
         """Close the connections to all upstreams, for good."""
-        for upstream in (*self.upstreams.values(), *self.strangers.values()):
+        for upstream in self.upstreams.values():
             upstream.close()
 
 
@@ -86,8 +78,6 @@ def build(config: Config) -> Runtime:
         coalescer=Coalescer(store),
         flights=Flights(),
         upstreams={proxy.name: Upstream(_endpoint(proxy), memory) for proxy in config.upstreams},
-        # With a ledger of their own: what upstream tells a stranger of quotas is not about us.
-        strangers={proxy.name: Upstream(_stranger(proxy)) for proxy in config.upstreams},
         negatives=Negatives(),
         traffic=Traffic(),
         memory=memory,
@@ -120,17 +110,6 @@ def _endpoint(proxy: Proxy) -> Endpoint:
         first_byte_timeout=proxy.first_byte_timeout.total_seconds(),
         stall_timeout=proxy.stall_timeout.total_seconds(),
         user_agent=USER_AGENT,
-    )
-
-
-def _stranger(proxy: Proxy) -> Endpoint:
-    return replace(
-        _endpoint(proxy),
-        username=None,
-        password=None,
-        helper=None,
-        client_certificate=None,
-        client_key=None,
     )
 
 

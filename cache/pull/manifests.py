@@ -74,9 +74,9 @@ def is_manifest_here(repository: Repository, digest: Digest) -> bool:
     return catalog.find_manifest(repository, digest) is not None
 
 
-def last_known(repository: Repository, tag: Tag) -> ManifestAnswer | None:
+def last_known(client: Client, repository: Repository, tag: Tag) -> ManifestAnswer | None:
     """What upstream has said last of the tag, without asking it; raises :class:`RegistryError`."""
-    admit(repository)
+    permit(client, repository, tag)
     known = _known(repository, tag)
     return None if known is None else _stale(known)
 

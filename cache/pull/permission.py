@@ -194,10 +194,10 @@ def _ask(repository: Repository, reference: Tag | Digest | None) -> Visibility:
 
 
 def _ask_upstream(repository: Repository, reference: Tag | Digest | None) -> Visibility:
-    upstream = runtime.current().as_stranger(repository)
+    upstream = runtime.current().upstream_of(repository)
     wanted = reference or catalog.any_tag(repository) or Tag("latest")
     try:
-        is_public = upstream.is_given(repository.name, wanted)
+        is_public = upstream.is_public(repository.name, wanted)
     except errors.UpstreamError as error:
         log.warning("Whether %s is public cannot be found out: %s", repository, error)
         return Visibility.UNKNOWN

@@ -98,7 +98,9 @@ def _answer(image: Image, reference: Tag | Digest, allowance: Allowance) -> Mani
         with allowance.one_manifest(image.repository):
             return resolve_manifest(OPERATOR, image.repository, reference, None)
     except Stopped:
-        known = last_known(image.repository, reference) if isinstance(reference, Tag) else None
+        known = None
+        if isinstance(reference, Tag):
+            known = last_known(OPERATOR, image.repository, reference)
         if known is None:
             raise
         return known

@@ -48,7 +48,8 @@ class Hold:
 class CountingProxy:
     """Passes GET and HEAD on to a registry, unchanged, and remembers them. Thread-safe.
 
-    A path in `target_url` is put before that of each request. With a `storage`, it answers for a blob that the registry gives with a redirect to that one.
+    A path in `target_url` is put before that of each request. With a `storage`, it answers for a
+    blob that the registry gives with a redirect to that one.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cache import catalog, pull, runtime
+from cache.access.decision import ANONYMOUS
 from cache.config import load
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
@@ -30,7 +31,7 @@ def image(upstream: FakeUpstream, mirror: Runtime) -> Image:
     image = upstream.add_image("acme/app", "v1", [b"layer" * 100])
     upstream.add_image("acme/app", "v2", [b"other"])
     here = _repository(mirror)
-    pull.resolve_manifest(here, Tag("v1"), None)
+    pull.resolve_manifest(ANONYMOUS, here, Tag("v1"), None)
     part = mirror.store.begin(image.config_digest)
     assert part is not None
     part.write(image.config)
@@ -68,7 +69,7 @@ def test_a_tag_is_served_stale_with_its_age(
     later = replace(offline, now=lambda: mirror.now() + timedelta(hours=2))
 
     with runtime.using(later):
-        answer = pull.resolve_manifest(_repository(offline), Tag("v1"), None)
+        answer = pull.resolve_manifest(ANONYMOUS, _repository(offline), Tag("v1"), None)
 
     assert (answer.manifest.digest, answer.outcome) == (image.digest, Outcome.STALE)
     assert answer.age is not None
@@ -78,32 +79,34 @@ def test_a_tag_is_served_stale_with_its_age(
 def test_its_manifests_and_blobs_are_served(offline: Runtime, image: Image) -> None:
     here = _repository(offline)
 
-    assert pull.resolve_manifest(here, image.digest, None).outcome is Outcome.HIT
-    with pull.open_blob(here, image.config_digest) as blob:
+    assert pull.resolve_manifest(ANONYMOUS, here, image.digest, None).outcome is Outcome.HIT
+    with pull.open_blob(ANONYMOUS, here, image.config_digest) as blob:
         assert isinstance(blob, pull.Held)
         with blob.file:
             assert blob.file.read() == image.config
-    assert pull.stat_blob(here, image.layer_digests[0]).size == len(image.layers[0])
-    assert pull.list_tags(here, None, "").names == ("v1",)
-    assert pull.list_referrers(here, image.digest, None).outcome is Outcome.STALE
+    assert pull.stat_blob(ANONYMOUS, here, image.layer_digests[0]).size == len(image.layers[0])
+    assert pull.list_tags(ANONYMOUS, here, None, "").names == ("v1",)
+    assert pull.list_referrers(ANONYMOUS, here, image.digest, None).outcome is Outcome.STALE
 
 
 UseCase = Callable[[Repository, Image], object]
 
 
 def _open(repository: Repository, digest: Digest) -> None:
-    with pull.open_blob(repository, digest):
+    with pull.open_blob(ANONYMOUS, repository, digest):
         pass
 
 
 @pytest.mark.parametrize(
     "use_case",
     [
-        lambda here, _: pull.resolve_manifest(here, Tag("v2"), None),
-        lambda here, _: pull.resolve_manifest(here, ABSENT, None),
+        lambda here, _: pull.resolve_manifest(ANONYMOUS, here, Tag("v2"), None),
+        lambda here, _: pull.resolve_manifest(ANONYMOUS, here, ABSENT, None),
         lambda here, image: _open(here, image.layer_digests[0]),
-        lambda here, _: pull.stat_blob(here, ABSENT),
-        lambda here, _: pull.list_tags(replace(here, name=RepositoryName("a/b")), None, ""),
+        lambda here, _: pull.stat_blob(ANONYMOUS, here, ABSENT),
+        lambda here, _: pull.list_tags(
+            ANONYMOUS, replace(here, name=RepositoryName("a/b")), None, ""
+        ),
     ],
     ids=["tag", "manifest", "blob", "size", "tags"],
 )
@@ -128,6 +131,6 @@ def test_the_operator_is_not_warned_of_what_he_wanted(
     offline: Runtime, image: Image, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        pull.resolve_manifest(_repository(offline), Tag("v1"), None)
+        pull.resolve_manifest(ANONYMOUS, _repository(offline), Tag("v1"), None)
 
     assert caplog.records == []

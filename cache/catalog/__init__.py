@@ -7,6 +7,14 @@ that return whether it was recorded) is a note, see :mod:`cache.database`: witho
 asks upstream again.
 """
 
+from cache.catalog.adoption import (
+    AdoptedBlob,
+    AdoptedTag,
+    adopt_blob_links,
+    adopt_blobs,
+    adopt_manifests,
+    adopt_tags,
+)
 from cache.catalog.blobs import (
     KnownLink,
     find_blob_link,
@@ -40,9 +48,15 @@ from cache.catalog.tags import (
 )
 
 __all__ = [
+    "AdoptedBlob",
+    "AdoptedTag",
     "KnownLink",
     "KnownTag",
     "StoredManifest",
+    "adopt_blob_links",
+    "adopt_blobs",
+    "adopt_manifests",
+    "adopt_tags",
     "any_tag",
     "confirm_tags",
     "drop_tag",

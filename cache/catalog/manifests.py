@@ -58,6 +58,11 @@ def is_manifest_held(digest: Digest) -> bool:
 @note()
 def record_manifest(repository: Repository, manifest: Manifest, now: datetime) -> None:
     """Upstream gave this manifest in this repository."""
+    _link_manifest(repository, manifest_row(manifest, now), now)
+
+
+def manifest_row(manifest: Manifest, now: datetime) -> models.Manifest:
+    """The row, made with its references if the manifest is new here; inside a transaction."""
     references = {
         str(descriptor.digest): models.ManifestReference(
             digest=str(descriptor.digest), size=descriptor.size, is_manifest=is_manifest
@@ -79,7 +84,7 @@ def record_manifest(repository: Repository, manifest: Manifest, now: datetime) -
         for reference in references.values():
             reference.manifest = row
         models.ManifestReference.objects.bulk_create(references.values())
-    _link_manifest(repository, row, now)
+    return row
 
 
 @note()

@@ -7,6 +7,7 @@ This room knows the store as :class:`~cache.streaming.store.Store` and the datab
 from cache.scrub.findings import Finding, Kind
 from cache.scrub.pace import Pace
 from cache.scrub.place import Place, resumable
+from cache.scrub.reading import read_from_disk
 from cache.scrub.schedule import alone, keep_verifying, log_finding
 from cache.scrub.verify import Job, Records, verify
 
@@ -20,6 +21,7 @@ __all__ = [
     "alone",
     "keep_verifying",
     "log_finding",
+    "read_from_disk",
     "resumable",
     "verify",
 ]

@@ -17,6 +17,7 @@ from typing import BinaryIO, Protocol
 
 from cache.oci.digest import Digest
 from cache.streaming import layout
+from cache.streaming.adopting import Adopted, Reading, make_draft, read_plainly
 from cache.streaming.layout import Stray
 from cache.streaming.part import Part, PartInfo, info_path, is_at, lock_part, read_info
 from cache.streaming.quarantine import Bounds, keep_within, move_aside
@@ -60,6 +61,19 @@ class Store(Protocol):
 
     def commit(self, digest: Digest, part: Part) -> None:
         """Make a verified part the blob. The caller has checked the digest."""
+
+    def adopt(
+        self,
+        digest: Digest,
+        source: BinaryIO,
+        *,
+        link: bool,
+        reading: Reading = read_plainly,
+    ) -> Adopted:
+        """Take in a file that another program wrote, if its bytes, read anew, have the digest.
+
+        With ``link`` the store shares the file where it can, otherwise it keeps a copy.
+        """
 
     def delete(self, digest: Digest) -> bool:
         """Remove a blob; whether there was one."""
@@ -160,6 +174,30 @@ class FileStore:
         part.path.replace(target)
         _sync_folder(target.parent)
 
+    def adopt(
+        self,
+        digest: Digest,
+        source: BinaryIO,
+        *,
+        link: bool,
+        reading: Reading = read_plainly,
+    ) -> Adopted:
+        """See :meth:`Store.adopt`. Safe beside fills of the same blob; one adoption at a time."""
+        draft = self._parts / f"{_flat(digest)}.adopted.part.new"
+        adopted = make_draft(draft, source, digest, link=link, reading=reading)
+        if adopted is Adopted.WRONG:
+            return adopted
+        try:
+            _sync_file(draft)
+            target = self._blob_path(digest)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.replace(target)
+        finally:
+            # Renaming one name of a file to another of its names leaves both (rename(2)).
+            draft.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+        return adopted
+
     def delete(self, digest: Digest) -> bool:
         """See :meth:`Store.delete`. A reader that has the blob open keeps it."""
         try:
@@ -217,6 +255,14 @@ class FileStore:
 def _flat(digest: Digest) -> str:
     """The digest as one file name: a colon is none on every file system."""
     return f"{digest.algorithm}-{digest.hex}"
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,11 +17,14 @@ ROOMS: dict[str, set[str]] = {
     "mirrorsite": {"dashboard", "cache.api", "cache.runtime", "cache.upkeep", "cache.config"},
     "dashboard": {"cache.retention", "cache.catalog", "cache.runtime", "cache.models"},
     "cache.management": {
+        "cache.importing",
+        "cache.naming",
         "cache.pull",
         "cache.retention",
         "cache.runtime",
         "cache.config",
         "cache.scrub",
+        "cache.streaming",
         "cache.upkeep",
         "cache.warm",
         "cache.access",
@@ -35,6 +38,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.config",
     },
     "cache.warm": {"cache.access", "cache.pull", "cache.runtime", "cache.naming", "cache.config"},
+    "cache.importing": {"cache.catalog", "cache.streaming"},
     "cache.naming": {"cache.config"},
     "cache.pull": {
         "cache.naming",

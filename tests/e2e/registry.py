@@ -26,17 +26,18 @@ auth:
 
 
 class Registry(Daemon):
-    """Debian's docker-registry, which keeps everything in `home`.
+    """Debian's docker-registry, which keeps everything in `home`, its content in `root`.
 
     With `tokens` it lets nobody in without a token of that server. Two on one `home`, one of them
-    without, have the same content, which is pushed to that one.
+    without, have the same content, which is pushed to that one. `extra` adds to its environment:
+    REGISTRY_... keys.
     """
 
-    def __init__(self, home: Path, tokens: TokenServer | None = None) -> None:
-        address = f"127.0.0.1:{free_port()}"
-        self.url = f"http://{address}"
-        self.service = f"registry at {address}"
-        self._address = address
+    def __init__(self, home: Path, tokens: TokenServer | None = None, **extra: str) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.address}"
+        self.service = f"registry at {self.address}"
+        self.root = home / "data"
         settings = home / ("guarded.yml" if tokens else "registry.yml")
         settings.write_text(f"version: 0.1\n{self._auth(tokens) if tokens else ''}")
         super().__init__(
@@ -44,8 +45,9 @@ class Registry(Daemon):
             settings.with_suffix(".log"),
             self._is_ready,
             env=environment(
-                REGISTRY_HTTP_ADDR=address,
-                REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=str(home / "data"),
+                REGISTRY_HTTP_ADDR=self.address,
+                REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=str(self.root),
+                **extra,
             ),
         )
 
@@ -59,5 +61,5 @@ class Registry(Daemon):
 
     def _is_ready(self) -> bool:
         answers = (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED)
-        with pinged(self._address, answers) as port:
+        with pinged(self.address, answers) as port:
             return port is not None

@@ -17,6 +17,7 @@ ROOMS: dict[str, set[str]] = {
     "mirrorsite": {"dashboard", "cache.api", "cache.runtime", "cache.upkeep", "cache.config"},
     "dashboard": {"cache.retention", "cache.catalog", "cache.runtime", "cache.models"},
     "cache.management": {
+        "cache.clients",
         "cache.importing",
         "cache.naming",
         "cache.pull",
@@ -38,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.config",
     },
     "cache.warm": {"cache.access", "cache.pull", "cache.runtime", "cache.naming", "cache.config"},
+    "cache.clients": {"cache.naming", "cache.config"},
     "cache.importing": {"cache.catalog", "cache.streaming"},
     "cache.naming": {"cache.config"},
     "cache.pull": {

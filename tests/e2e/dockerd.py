@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 
 class Dockerd(Daemon):
-    """Keeps everything in `home`. Behind the mirror there is no Docker Hub to fall back to."""
+    """Keeps everything in `home`. Behind the mirror there is no Docker Hub to fall back to.
 
-    def __init__(self, home: Path, mirror_url: str) -> None:
+    The mirror is the one of a `daemon.json`, if that is given instead of its address.
+    """
+
+    def __init__(self, home: Path, mirror: str | Path) -> None:
         self._host = f"unix://{home}/docker.sock"
         self._client_folder = str(home / "client")
         super().__init__(
@@ -24,8 +27,7 @@ class Dockerd(Daemon):
                 *("--data-root", str(home / "data")),
                 *("--exec-root", str(home / "run")),
                 *("--pidfile", str(home / "dockerd.pid")),
-                *("--registry-mirror", mirror_url),
-                *("--insecure-registry", "127.0.0.0/8"),
+                *_naming(mirror),
                 "--bridge=none",
                 "--iptables=false",
                 "--ip6tables=false",
@@ -66,3 +68,9 @@ class Dockerd(Daemon):
             capture_output=True,
         )
         return asked.returncode == 0
+
+
+def _naming(mirror: str | Path) -> tuple[str, ...]:
+    if isinstance(mirror, str):
+        return ("--registry-mirror", mirror, "--insecure-registry", "127.0.0.0/8")
+    return ("--config-file", str(mirror))

@@ -19,11 +19,16 @@ TRUST_ALL = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
 
 class Podman:
-    """Keeps everything in `home`. Behind the mirror there is no Docker Hub to fall back to."""
+    """Keeps everything in `home`. Behind the mirror there is no Docker Hub to fall back to.
 
-    def __init__(self, home: Path, mirror_address: str) -> None:
+    `registries` is the text of its registries.conf, if the tests' own will not do.
+    """
+
+    def __init__(self, home: Path, mirror_address: str, registries: str | None = None) -> None:
         self._registries = home / "registries.conf"
-        self._registries.write_text(REGISTRIES.format(nowhere=NOWHERE, mirror=mirror_address))
+        self._registries.write_text(
+            registries or REGISTRIES.format(nowhere=NOWHERE, mirror=mirror_address)
+        )
         self._policy = home / "policy.json"
         self._policy.write_text(TRUST_ALL)
         self._authfile = ("--authfile", str(home / "auth.json"))

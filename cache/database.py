@@ -52,6 +52,13 @@ def question(ask: Callable[P, R]) -> Callable[P, R]:
     return asked
 
 
+@question
+def check_answers() -> None:
+    """Return if the database answers; raises ``django.db.Error`` if it does not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
 def note(
     patience: float | None = None,
 ) -> Callable[[Callable[P, None]], Callable[P, bool]]:

@@ -1,4 +1,4 @@
-"""Every path that the mirror answers: the registry protocol, later the dashboard."""
+"""Every path that the mirror answers: the registry protocol, probes, later the dashboard."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.http import HttpResponse
 from django.urls import include, path
 
+from cache.api import health
 from cache.api.base import base_without_slash
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v2/", include("cache.api.urls")),
     path("v2", base_without_slash),  # what a client asks that strips the slash
+    path("healthz", health.alive),
+    path("readyz", health.ready),
 ]
 
 

@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 #: Neither follow a link out of the store nor wait for a pipe's other end.
 _READ_PLAIN_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+#: As much as a file system hands out at once: less may fit into what is left of a full one.
+_TRIAL = bytes(4096)
 
 #: What opening gives where no plain file stands: a symbolic link, a socket.
 _NO_PLAIN_FILE = frozenset({errno.ELOOP, errno.ENXIO})
@@ -90,6 +94,9 @@ class Store(Protocol):
 
         Only those after ``after``, if given. What comes and goes meanwhile may be left out.
         """
+
+    def check_writable(self) -> None:
+        """Return if a new blob could be kept now; raises ``OSError`` with the reason if not."""
 
     def strays(self, before: float) -> Iterator[Stray]:
         """What is in the store and belongs to nothing there.
@@ -224,6 +231,12 @@ class FileStore:
     def blobs(self, after: Digest | None = None) -> Iterator[tuple[Digest, int]]:
         """See :meth:`Store.blobs`. Files that are not named like blobs are passed over."""
         return layout.list_blobs(self._blobs, after)
+
+    def check_writable(self) -> None:
+        """See :meth:`Store.check_writable`. Writes a few bytes that no other process ever sees."""
+        for folder in (self._parts, self._blobs):
+            with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+                file.write(_TRIAL)
 
     def strays(self, before: float) -> Iterator[Stray]:
         """See :meth:`Store.strays`."""

@@ -56,6 +56,11 @@ class Breaker:
             seconds = round(time.monotonic() - self._open_since)
         raise CircuitOpen(f"{self._host} has not answered for {seconds} s and is being probed.")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether upstream is left alone now."""
+        return self._open_since is not None
+
     def succeeded(self) -> None:
         """Upstream gave an answer, whatever it says."""
         if self._failures == 0:

@@ -114,6 +114,11 @@ class Upstream:
         self._anybody = asker(endpoint.anybodys) if endpoint.has_credentials else self._ourselves
         self._blob_head_works = True
 
+    @property
+    def is_away(self) -> bool:
+        """Whether upstream has not answered this process lately; asks nobody."""
+        return self._transport.is_away
+
     def close(self) -> None:
         """Close all connections, for good."""
         self._transport.close()

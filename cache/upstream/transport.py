@@ -120,6 +120,11 @@ class Transport:
         self._origin = origin_of(endpoint.base)
         self._breaker = Breaker(endpoint.host, self._probe)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether upstream has not answered lately; asks nobody."""
+        return self._breaker.is_open
+
     def close(self) -> None:
         """Close all connections; requests after this raise Unreachable."""
         self._breaker.close()

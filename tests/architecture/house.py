@@ -32,6 +32,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "cache.api": {
         "cache.pull",
+        "cache.readiness",
         "cache.retention",
         "cache.runtime",
         "cache.access",
@@ -60,6 +61,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.freshness",
         "cache.models",
     },
+    "cache.readiness": {"cache.database", "cache.runtime"},
     "cache.runtime": {
         "cache.streaming",
         "cache.upstream",
@@ -109,6 +111,7 @@ LIBRARIES: dict[str, set[str]] = {
         "cache.management",
         "cache.migrations",
         "cache.models",
+        "cache.readiness",
         "cache.retention",
         "cache.runtime",
         "cache.traffic",

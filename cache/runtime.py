@@ -88,6 +88,11 @@ def build(config: Config) -> Runtime:
     )
 
 
+def reach(proxy: Proxy) -> Upstream:
+    """An upstream apart from any mirror that runs, which shares nothing with it; to be closed."""
+    return Upstream(_endpoint(proxy))
+
+
 def _endpoint(proxy: Proxy) -> Endpoint:
     # Connections are counted for all processes together: each has an equal part, and a pool for
     # questions and one for transfers in it.

@@ -28,6 +28,7 @@ from cache.catalog.blobs import (
 )
 from cache.catalog.manifests import (
     StoredManifest,
+    any_manifest,
     find_held_manifest,
     find_manifest,
     is_manifest_held,
@@ -58,6 +59,7 @@ __all__ = [
     "adopt_manifests",
     "adopt_tags",
     "any_tag",
+    "any_manifest",
     "confirm_tags",
     "drop_tag",
     "find_blob_link",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from cache.catalog.repositories import repository_row
 from cache.database import note, question
 from cache.oci.digest import Digest
 from cache.oci.manifest import Manifest
+from cache.oci.reference import RepositoryName
 from cache.oci.repository import Repository
 
 
@@ -53,6 +55,21 @@ def find_held_manifest(digest: Digest) -> StoredManifest | None:
 def is_manifest_held(digest: Digest) -> bool:
     """Whether some repository contains this manifest."""
     return models.Manifest.objects.filter(digest=str(digest)).exists()
+
+
+@question
+def any_manifest(upstreams: Collection[str]) -> tuple[Repository, Digest] | None:
+    """A manifest that is held, the newest of these upstreams; None if there is none."""
+    row = (
+        models.ManifestLink.objects.filter(repository__upstream__in=upstreams)
+        .order_by("-pk")
+        .values_list("repository__upstream", "repository__name", "manifest__digest")
+        .first()
+    )
+    if row is None:
+        return None
+    upstream, name, digest = row
+    return Repository(upstream, RepositoryName(name)), Digest.parse(digest)
 
 
 @note()

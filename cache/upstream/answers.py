@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import httpx
@@ -72,6 +74,15 @@ def content_type(reply: Reply) -> str | None:
     if value is None or len(value) > LONGEST_CONTENT_TYPE or not value.isprintable():
         return None
     return value
+
+
+def date_of(reply: Reply) -> datetime | None:
+    """The answer's `Date` (RFC 9110, section 6.6.1), in UTC."""
+    try:
+        said = parsedate_to_datetime((reply.header("date") or "")[:LONGEST_CONTENT_TYPE])
+    except ValueError:
+        return None
+    return said.astimezone(UTC) if said.tzinfo is not None else None
 
 
 def content_length(reply: Reply) -> int | None:

@@ -20,6 +20,7 @@ from cache.upstream.answers import (
     blob_stream,
     content_length,
     content_type,
+    date_of,
     manifest_digest,
     next_page,
     parse_content_range,
@@ -47,6 +48,7 @@ from cache.upstream.transport import Reply, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from cache.memory import Memory
     from cache.oci.reference import RepositoryName, Tag
@@ -127,12 +129,16 @@ class Upstream:
         """What is known of our quota there; asks nobody."""
         return self._ourselves.ledger.quota()
 
-    def ping(self) -> None:
-        """Return if upstream is a registry and takes us, anonymous or signed in."""
+    def ping(self) -> datetime | None:
+        """Return if upstream is a registry and takes us, anonymous or signed in.
+
+        Answers what time it is there, if it says so (RFC 9110, section 6.6.1).
+        """
         with self._exchange("GET", self._url(""), None) as reply:
             check_status(reply, "API")
             refuse_html(reply)
             reply.discard()
+            return date_of(reply)
 
     def head_manifest(self, name: RepositoryName, reference: Tag | Digest) -> ManifestHead:
         """What upstream has there, without taking it: Docker Hub does not count this.

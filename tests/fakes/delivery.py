@@ -81,7 +81,10 @@ def _deliver(handler: QuietHandler, upstream: FakeUpstream, given: Answer, fault
 
 
 def _send_head(handler: QuietHandler, given: Answer, fault: Fault) -> None:
-    handler.send_response(given.status)
+    if "Date" in given.headers:
+        handler.send_response_only(given.status)
+    else:
+        handler.send_response(given.status)
     for name, value in given.headers.items():
         handler.send_header(name, value)
     for challenge in given.challenges:

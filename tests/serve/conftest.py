@@ -17,6 +17,8 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.e2e.parts import require
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
 
@@ -138,3 +140,16 @@ def mirror(start: Start) -> Mirror:
     mirror = start()
     mirror.wait_until_it_answers()
     return mirror
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> None:
+    """A certificate for the mirror (mirror.pem, mirror.key) and one for a client (client.*)."""
+    require("openssl")
+    for name in ("mirror", "client"):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+             "-keyout", f"{name}.key", "-out", f"{name}.pem"],
+            cwd=tmp_path, check=True, capture_output=True,
+        )  # fmt: skip

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.parts import require
 from tests.serve.conftest import Mirror, Start, until
 
-
-@pytest.fixture(autouse=True)
-def _certificates(tmp_path: Path) -> None:
-    """A certificate for the mirror (mirror.pem, mirror.key) and one for a client (client.*)."""
-    require("openssl")
-    for name in ("mirror", "client"):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
-             "-keyout", f"{name}.key", "-out", f"{name}.pem"],
-            cwd=tmp_path, check=True, capture_output=True,
-        )  # fmt: skip
+pytestmark = pytest.mark.usefixtures("certificates")
 
 
 def status(mirror: Mirror, context: ssl.SSLContext) -> int:

@@ -16,9 +16,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
-from cache import runtime
+from cache import runtime, schema
 from cache.config import ConfigError, capacity, listener
 
 if TYPE_CHECKING:
@@ -131,20 +130,13 @@ def prepare_database() -> None:
     options = connection.settings_dict["OPTIONS"]
     connection.settings_dict["OPTIONS"] = {k: v for k, v in options.items() if k != "pool"}
     try:
-        executor = MigrationExecutor(connection)
-        newer = sorted(
-            f"{app}.{name}"
-            for app, name in executor.loader.applied_migrations
-            if app in executor.loader.migrated_apps
-            and (app, name) not in executor.loader.graph.nodes
-            and (app, name) not in executor.loader.disk_migrations
-        )
-        if newer:
+        found = schema.read()
+        if found.newer:
             raise CommandError(
-                f"the database is newer than this program (it has {', '.join(newer)}); "
+                f"the database is newer than this program (it has {', '.join(found.newer)}); "
                 "run the newer program, or go back to a copy of the database"
             )
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if found.is_behind:
             call_command("migrate", interactive=False, verbosity=0)
     except DatabaseError as error:
         reason = " ".join(str(error).split())

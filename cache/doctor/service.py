@@ -1,0 +1,170 @@
+"""The port, the limit of open files, and whether a client on this machine could pull."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+from cache import catalog, naming
+from cache.config import Address, Config, ConfigError, capacity, listener
+from cache.doctor.line import Line, error, ok, warning
+
+#: A client's patience (seconds).
+PATIENCE = 5.0
+
+_LARGEST = 64 * 1024
+
+
+def look(config: Config, *, has_records: bool) -> Iterator[Line]:
+    """Look at the listener, and pull a manifest through it if one is held."""
+    yield from _open_files(os.environ)
+    yield from _listener(config, has_records=has_records)
+
+
+def _open_files(environ: Mapping[str, str]) -> Iterator[Line]:
+    topic = "open files"
+    limit = capacity.raise_open_files()
+    try:
+        planned = capacity.plan(environ, limit)
+    except ConfigError as mistake:
+        for problem in mistake.problems:
+            yield error(topic, problem, "put it right")
+        return
+    found = f"{limit} may be open: {planned.connections} connections for each of "
+    found += f"{planned.workers} workers"
+    if planned.connections < planned.threads + capacity.IDLE_CONNECTIONS:
+        yield warning(topic, found, f"raise the limit to {capacity.MOST_FILES} (LimitNOFILE=)")
+    else:
+        yield ok(topic, found)
+
+
+def _listener(config: Config, *, has_records: bool) -> Iterator[Line]:
+    topic = f"port {config.http.addr.port}"
+    address = listener.binding(config.http.addr)
+    try:
+        listener.check(address)
+    except listener.CannotListen as problem:
+        if not _is_listening(address):
+            yield error(topic, str(problem), "nothing listens there")
+            return
+    else:
+        yield warning(topic, "it is free, so no mirror runs", "manage.py serve")
+        return
+    yield from _service(config, topic, has_records=has_records)
+
+
+def _is_listening(address: Address) -> bool:
+    with closing(socket.socket(_family(address), socket.SOCK_STREAM)) as trial:
+        trial.settimeout(PATIENCE)
+        return trial.connect_ex((_local(address), address.port)) == 0
+
+
+def _service(config: Config, topic: str, *, has_records: bool) -> Iterator[Line]:
+    """Something listens: whether it is the mirror, and what a client gets of it."""
+    tls = config.http.tls
+    if tls is not None and tls.clientcas:
+        yield ok(topic, "it asks for clients' certificates, so no more is tried")
+        return
+    try:
+        status, body = _get(config, "/readyz")
+        found = json.loads(body)
+        parts = found["checks"]
+    except ssl.SSLError:
+        yield error(topic, "what listens there speaks no TLS", "stop it, or set http.addr")
+        return
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        yield error(topic, "what listens there is no mirror", "stop it, or set http.addr")
+        return
+    wrong = [
+        f"{name}: {part.get('detail', '')}" for name, part in parts.items() if "detail" in part
+    ]
+    if status != 200:
+        yield error(topic, f"the mirror is not ready ({'; '.join(wrong)})", "see its log")
+    elif wrong:
+        yield warning(topic, f"the mirror is degraded ({'; '.join(wrong)})", "see its log")
+    else:
+        yield ok(topic, "the mirror is ready")
+    yield from _pull(config, has_records=has_records)
+    if tls is not None:
+        yield _certificate(config)
+
+
+def _pull(config: Config, *, has_records: bool) -> Iterator[Line]:
+    topic = "a client's pull"
+    status, _ = _get(config, "/v2/")
+    if status == 401:
+        yield ok(topic, "clients have to sign in")
+        return
+    if status != 200:
+        yield error(topic, f"/v2/ answers {status}", "see the mirror's log")
+        return
+    held = catalog.any_manifest([upstream.name for upstream in config.upstreams])
+    if not has_records or held is None:
+        yield ok(topic, "/v2/ answers; nothing is held yet that could be pulled")
+        return
+    repository, digest = held
+    path = f"{naming.public_name(config, repository)}/manifests/{digest}"
+    status, body = _get(config, f"/v2/{path}")
+    if status == 200 and body:
+        yield ok(topic, f"a manifest of {repository} comes as it should")
+    elif status in (401, 403):
+        yield ok(topic, f"{repository} is for those who may pull it")
+    else:
+        yield error(topic, f"a held manifest of {repository} answers {status}", "see the log")
+
+
+def _certificate(config: Config) -> Line:
+    """Whether a client trusts the mirror as this machine would."""
+    topic = "certificate"
+    name = urlsplit(listener.url(config.http)).hostname or ""
+    address = listener.binding(config.http.addr)
+    try:
+        with (
+            socket.create_connection((_local(address), address.port), PATIENCE) as plain,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=name),
+        ):
+            return ok(topic, f"it is trusted here, for {name}")
+    except ssl.SSLCertVerificationError as failure:
+        return warning(
+            topic,
+            f"it is not trusted here for {name} ({failure.verify_message})",
+            "give clients its authority, and the name that it is for",
+        )
+    except OSError as failure:
+        return error(topic, f"no TLS ({failure.strerror or 'it failed'})", "see http.tls")
+
+
+def _get(config: Config, path: str) -> tuple[int, bytes]:
+    """Status and body of the running mirror's answer to a client on this machine."""
+    address = listener.binding(config.http.addr)
+    with closing(_connection(config, _local(address), address.port)) as connection:
+        connection.request("GET", path, headers={"Accept": "*/*"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(_LARGEST)
+
+
+def _connection(config: Config, host: str, port: int) -> HTTPConnection:
+    if config.http.tls is None:
+        return HTTPConnection(host, port, timeout=PATIENCE)
+    # Whether its certificate is trusted is looked at apart.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+
+
+def _local(address: Address) -> str:
+    """Where a client on this machine finds the listener."""
+    return {listener.ALL_IPV4: "127.0.0.1", listener.ALL_IPV6: "::1"}.get(
+        address.host, address.host
+    )
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET

@@ -1,0 +1,30 @@
+"""Whether the database has this program's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """``newer`` names what only a newer program can have made; ``is_behind``: migrations wait."""
+
+    newer: tuple[str, ...]
+    is_behind: bool
+
+
+def read() -> Schema:
+    """How the database's tables stand to this program; raises ``django.db.Error``."""
+    executor = MigrationExecutor(connection)
+    newer = sorted(
+        f"{app}.{name}"
+        for app, name in executor.loader.applied_migrations
+        if app in executor.loader.migrated_apps
+        and (app, name) not in executor.loader.graph.nodes
+        and (app, name) not in executor.loader.disk_migrations
+    )
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return Schema(tuple(newer), bool(plan))

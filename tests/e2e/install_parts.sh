@@ -18,6 +18,12 @@ parts=(
     openssl:openssl
     pg_ctlcluster:postgresql-common
     postgres:postgresql
+    nginx:nginx
+    caddy:caddy
+    docker-compose:docker-compose
+    systemd-analyze:systemd
+    systemd-sysusers:systemd
+    systemd-tmpfiles:systemd
 )
 
 missing=()

@@ -21,6 +21,9 @@ class Mirror(Daemon):
     `extra` adds to its environment: REGISTRY_... keys, MIRROR_THREADS, GUNICORN_CMD_ARGS.
     """
 
+    before: tuple[str, ...] = ()
+    """A program that starts it."""
+
     def __init__(self, root: Path, upstream_url: str, **extra: str) -> None:
         self.root = root
         self.address = f"127.0.0.1:{free_port()}"
@@ -29,7 +32,7 @@ class Mirror(Daemon):
         settings = root.parent / "config.yml"
         settings.write_text("version: 0.1\n")
         super().__init__(
-            (sys.executable, "manage.py", "serve"),
+            (*self.before, sys.executable, "manage.py", "serve"),
             root.parent / "mirror.log",
             self._is_ready,
             cwd=PROJECT,

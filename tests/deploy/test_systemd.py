@@ -1,0 +1,175 @@
+"""The unit, its user and its folders, by systemd's own tools; and the mirror under its filter.
+
+No systemd runs where these tests do: the unit as a whole is verified, not started.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.mirror import PROJECT, Mirror
+from tests.e2e.parts import require, require_root
+from tests.e2e.processes import environment, run
+from tests.fakes.upstream import FakeUpstream
+
+pytestmark = pytest.mark.e2e
+
+FILES = PROJECT / "deploy" / "systemd"
+UNIT = FILES / "mirrorsite.service"
+PLACE = "/opt/mirrorsite"
+
+#: What `systemd-analyze security` may find at most, in tenths: below 2 it says "OK".
+EXPOSURE = 15
+
+
+def settings(key: str) -> list[str]:
+    """The unit's values for a key, in their order."""
+    lines = (line.partition("=") for line in UNIT.read_text().splitlines())
+    return [value for name, _, value in lines if name == key]
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The unit as if the mirror were installed in a folder of the test's."""
+    require("systemd-analyze")
+    place = tmp_path / "opt"
+    python = place / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/bin/true")
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace(PLACE, str(place)))
+    return unit
+
+
+def test_the_unit_is_one_that_systemd_understands(installed: Path) -> None:
+    said = subprocess.run(
+        ("systemd-analyze", "verify", str(installed)),
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+
+
+def test_a_mistake_in_the_unit_would_be_found(installed: Path) -> None:
+    installed.write_text(installed.read_text().replace("ProtectSystem=", "ProtectSytem="))
+
+    said = subprocess.run(
+        ("systemd-analyze", "verify", str(installed)), env=environment(), capture_output=True
+    )
+
+    assert b"ProtectSytem" in said.stderr
+
+
+def test_little_is_exposed(installed: Path) -> None:
+    run(
+        *("systemd-analyze", "security", "--offline=true", "--no-pager"),
+        *(f"--threshold={EXPOSURE}", str(installed)),
+    )
+
+
+def test_user_and_folders_are_made_as_the_unit_wants_them(tmp_path: Path) -> None:
+    require("systemd-sysusers", "systemd-tmpfiles")
+    require_root()
+    (tmp_path / "etc").mkdir()
+    shutil.copytree(PROJECT / "deploy", tmp_path / "opt/mirrorsite/deploy")
+    for kind in ("sysusers", "tmpfiles"):
+        place = tmp_path / f"usr/lib/{kind}.d"
+        place.mkdir(parents=True)
+        shutil.copy(FILES / f"mirrorsite.{kind}", place / "mirrorsite.conf")
+
+    run("systemd-sysusers", f"--root={tmp_path}")
+    run("systemd-tmpfiles", f"--root={tmp_path}", "--create")
+
+    [user] = (tmp_path / "etc/passwd").read_text().splitlines()
+    name, _, number, _, _, _, shell = user.split(":")
+    assert [name] == settings("User") == settings("Group")
+    assert shell.endswith("nologin")
+    state = tmp_path / "var/lib" / settings("StateDirectory")[0]
+    assert settings("WorkingDirectory") == ["/var/lib/mirrorsite"]
+    assert (state.stat().st_uid, state.stat().st_mode & 0o777) == (int(number), 0o700)
+    config = tmp_path / "etc/mirrorsite/config.yml"
+    assert (config.stat().st_uid, config.stat().st_mode & 0o777) == (0, 0o640)
+    assert config.read_text() == (PROJECT / "deploy/config.yml").read_text()
+    config.write_text("version: 0.1\n# the operator's own\n")
+    run("systemd-tmpfiles", f"--root={tmp_path}", "--create")
+    assert "the operator's own" in config.read_text()
+
+
+def test_the_unit_starts_what_is_there() -> None:
+    [command] = settings("ExecStart")
+    python, manage, verb = command.split()
+
+    assert python == f"{PLACE}/.venv/bin/python"
+    assert (PROJECT / Path(manage).relative_to(PLACE)).is_file()
+    assert verb == "serve"
+
+
+def test_the_mirror_says_when_it_is_ready(tmp_path: Path) -> None:
+    assert settings("Type") == ["notify"]
+    with (
+        FakeUpstream() as upstream,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        with Mirror(tmp_path / "root", upstream.url, NOTIFY_SOCKET=str(tmp_path / "notify")) as it:
+            said = manager.recv(4096)
+            assert b"READY=1" in said.splitlines()
+            # systemd takes this from the main process alone (NotifyAccess=main).
+            assert it.runs
+
+
+@cache
+def _calls_of(name: str) -> frozenset[str]:
+    """The system calls of one of systemd's sets, with those of the sets in it."""
+    if not name.startswith("@"):
+        return frozenset({name})
+    listed = run("systemd-analyze", "syscall-filter", "--no-pager", name).splitlines()[1:]
+    members = [line.strip() for line in listed if line.strip() and "#" not in line]
+    return frozenset().union(*(_calls_of(member) for member in members))
+
+
+def _allowed() -> frozenset[str]:
+    allowed: frozenset[str] = frozenset()
+    for value in settings("SystemCallFilter"):
+        calls = frozenset[str]().union(*(_calls_of(each) for each in value.lstrip("~").split()))
+        allowed = allowed - calls if value.startswith("~") else allowed | calls
+    return allowed
+
+
+def test_the_mirror_serves_under_the_units_filter(tmp_path: Path) -> None:
+    require("systemd-analyze")
+    assert settings("MemoryDenyWriteExecute") == ["yes"]
+    calls = _allowed()
+    assert "mount" not in calls
+    (tmp_path / "calls").write_text("\n".join(sorted(calls)))
+    confine = (sys.executable, str(Path(__file__).with_name("confined.py")))
+
+    class Confined(Mirror):
+        before = (*confine, str(tmp_path / "calls"))
+
+    with FakeUpstream() as upstream, Confined(tmp_path / "root", upstream.url) as mirror:
+        image = upstream.add_image("acme/image", "v1", [os.urandom(1_000_000)])
+        with httpx.Client(base_url=mirror.url, trust_env=False, timeout=30) as client:
+            manifest = client.get("/v2/acme/image/manifests/v1", headers={"Accept": "*/*"})
+            blobs = [client.get(f"/v2/acme/image/blobs/{each}") for each in image.layer_digests]
+            assert client.get("/readyz").json()["status"] == "ok"
+        workers = mirror.workers()
+        status = Path(f"/proc/{workers[0]}/status").read_text()
+
+    assert manifest.content == image.manifest
+    assert [blob.content for blob in blobs] == list(image.layers)
+    assert "Seccomp:\t2" in status, "the workers are under it"
+    assert "NoNewPrivs:\t1" in status
+    assert "Operation not permitted" not in mirror.log

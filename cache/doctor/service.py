@@ -7,18 +7,12 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
-from cache import catalog, naming
-from cache.config import Address, Config, ConfigError, capacity, listener
+from cache import catalog, naming, probe
+from cache.config import Config, ConfigError, Http, capacity, listener
 from cache.doctor.line import Line, error, ok, warning
-
-#: A client's patience (seconds).
-PATIENCE = 5.0
-
-_LARGEST = 64 * 1024
 
 
 def look(config: Config, *, has_records: bool) -> Iterator[Line]:
@@ -50,7 +44,7 @@ def _listener(config: Config, *, has_records: bool) -> Iterator[Line]:
     try:
         listener.check(address)
     except listener.CannotListen as problem:
-        if not _is_listening(address):
+        if not _is_listening(config.http):
             yield error(topic, str(problem), "nothing listens there")
             return
     else:
@@ -59,10 +53,12 @@ def _listener(config: Config, *, has_records: bool) -> Iterator[Line]:
     yield from _service(config, topic, has_records=has_records)
 
 
-def _is_listening(address: Address) -> bool:
-    with closing(socket.socket(_family(address), socket.SOCK_STREAM)) as trial:
-        trial.settimeout(PATIENCE)
-        return trial.connect_ex((_local(address), address.port)) == 0
+def _is_listening(http: Http) -> bool:
+    try:
+        socket.create_connection(probe.where(http), probe.PATIENCE).close()
+    except OSError:
+        return False
+    return True
 
 
 def _service(config: Config, topic: str, *, has_records: bool) -> Iterator[Line]:
@@ -72,7 +68,7 @@ def _service(config: Config, topic: str, *, has_records: bool) -> Iterator[Line]
         yield ok(topic, "it asks for clients' certificates, so no more is tried")
         return
     try:
-        status, body = _get(config, "/readyz")
+        status, body = probe.ask(config.http, "/readyz")
         found = json.loads(body)
         parts = found["checks"]
     except ssl.SSLError:
@@ -97,7 +93,7 @@ def _service(config: Config, topic: str, *, has_records: bool) -> Iterator[Line]
 
 def _pull(config: Config, *, has_records: bool) -> Iterator[Line]:
     topic = "a client's pull"
-    status, _ = _get(config, "/v2/")
+    status, _ = probe.ask(config.http, "/v2/")
     if status == 401:
         yield ok(topic, "clients have to sign in")
         return
@@ -110,7 +106,7 @@ def _pull(config: Config, *, has_records: bool) -> Iterator[Line]:
         return
     repository, digest = held
     path = f"{naming.public_name(config, repository)}/manifests/{digest}"
-    status, body = _get(config, f"/v2/{path}")
+    status, body = probe.ask(config.http, f"/v2/{path}")
     if status == 200 and body:
         yield ok(topic, f"a manifest of {repository} comes as it should")
     elif status in (401, 403):
@@ -123,10 +119,9 @@ def _certificate(config: Config) -> Line:
     """Whether a client trusts the mirror as this machine would."""
     topic = "certificate"
     name = urlsplit(listener.url(config.http)).hostname or ""
-    address = listener.binding(config.http.addr)
     try:
         with (
-            socket.create_connection((_local(address), address.port), PATIENCE) as plain,
+            socket.create_connection(probe.where(config.http), probe.PATIENCE) as plain,
             ssl.create_default_context().wrap_socket(plain, server_hostname=name),
         ):
             return ok(topic, f"it is trusted here, for {name}")
@@ -138,33 +133,3 @@ def _certificate(config: Config) -> Line:
         )
     except OSError as failure:
         return error(topic, f"no TLS ({failure.strerror or 'it failed'})", "see http.tls")
-
-
-def _get(config: Config, path: str) -> tuple[int, bytes]:
-    """Status and body of the running mirror's answer to a client on this machine."""
-    address = listener.binding(config.http.addr)
-    with closing(_connection(config, _local(address), address.port)) as connection:
-        connection.request("GET", path, headers={"Accept": "*/*"})
-        answer = connection.getresponse()
-        return answer.status, answer.read(_LARGEST)
-
-
-def _connection(config: Config, host: str, port: int) -> HTTPConnection:
-    if config.http.tls is None:
-        return HTTPConnection(host, port, timeout=PATIENCE)
-    # Whether its certificate is trusted is looked at apart.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return HTTPSConnection(host, port, timeout=PATIENCE, context=context)
-
-
-def _local(address: Address) -> str:
-    """Where a client on this machine finds the listener."""
-    return {listener.ALL_IPV4: "127.0.0.1", listener.ALL_IPV6: "::1"}.get(
-        address.host, address.host
-    )
-
-
-def _family(address: Address) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address.host else socket.AF_INET

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ import httpx
 from tests.e2e.mirror import PROJECT
 from tests.e2e.parts import require
 from tests.e2e.processes import Daemon, environment, free_port
+from tests.fakes.certificates import Authority
 
 FILES = PROJECT / "deploy" / "proxies"
 
@@ -41,7 +41,7 @@ class Proxy(Daemon):
     def __init__(self, home: Path, command: tuple[str, ...], address: str) -> None:
         self.home = home
         self.address = address
-        self.trust = ssl.create_default_context(cafile=home / "front.pem")
+        self.trust = ssl.create_default_context(cafile=home / "ca.pem")
         self.url = f"https://{address}"
         super().__init__(
             command,
@@ -59,7 +59,7 @@ class Proxy(Daemon):
 
 def nginx(home: Path, mirror_url: str) -> Proxy:
     require("nginx", "openssl")
-    certificate, key = _certificate(home)
+    certificate, key = Authority.make(home).sign("front", "127.0.0.1")
     address = f"127.0.0.1:{free_port()}"
     text = _changed(
         (FILES / "nginx.conf").read_text(),
@@ -78,13 +78,13 @@ def nginx(home: Path, mirror_url: str) -> Proxy:
 
 def caddy(home: Path, mirror_url: str) -> Proxy:
     require("caddy", "openssl")
-    certificate, key = _certificate(home)
+    certificate, key = Authority.make(home).sign("front", "127.0.0.1")
     address = f"127.0.0.1:{free_port()}"
     text = _changed(
         (FILES / "Caddyfile").read_text(),
         {
-            "\nmirror.example {": f"\nhttps://{address} {{\n\ttls {certificate} {key}",
-            "127.0.0.1:5000": urlsplit(mirror_url).netloc,
+            "{$MIRROR_NAME:mirror.example} {": f"https://{address} {{\n\ttls {certificate} {key}",
+            "{$MIRROR_UPSTREAM:127.0.0.1:5000}": urlsplit(mirror_url).netloc,
         },
     )
     file = home / "Caddyfile"
@@ -97,14 +97,3 @@ def _changed(text: str, changes: dict[str, str]) -> str:
         assert text.count(before) == 1, before
         text = text.replace(before, after)
     return text
-
-
-def _certificate(home: Path) -> tuple[Path, Path]:
-    certificate, key = home / "front.pem", home / "front.key"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-subj", "/CN=front", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key

@@ -17,9 +17,9 @@ from tests.doctor.conftest import Examine
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require_root
 from tests.fakes.authentication import TokenService
+from tests.fakes.certificates import Authority
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream
-from tests.upstream.test_tls_is_as_the_operator_says import made
 
 PASSWORD = "a-secret-that-nobody-may-see"
 
@@ -80,11 +80,11 @@ def test_a_name_that_is_not_known(examine: Examine) -> None:
 
 
 def test_a_certificate_that_is_not_trusted(examine: Examine, tmp_path: Path) -> None:
-    pem = made(tmp_path, "corp")
-    with FakeUpstream(tls=pem.server()) as upstream:
+    authority = Authority.make(tmp_path)
+    with FakeUpstream(tls=authority.server("127.0.0.1")) as upstream:
         strict = examine(REGISTRY_PROXY_REMOTEURL=upstream.url)
         trusting = examine(
-            REGISTRY_PROXY_REMOTEURL=upstream.url, REGISTRY_PROXY_CA=str(pem.certificate)
+            REGISTRY_PROXY_REMOTEURL=upstream.url, REGISTRY_PROXY_CA=str(authority.ca)
         )
 
     assert strict.code == 1

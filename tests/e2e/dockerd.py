@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.e2e.processes import NOWHERE, Daemon, environment, run
+from tests.e2e.processes import NOWHERE, PATIENCE, Daemon, environment, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ class Dockerd(Daemon):
 
     def pull(self, reference: str) -> str:
         """`docker pull`; answers what it printed."""
-        return self._docker("pull", reference)
+        return self.docker("pull", reference)
 
     def login(self, address: str, name: str, password: str) -> str:
         """`docker login`, which has to succeed; answers what it printed."""
@@ -47,19 +47,24 @@ class Dockerd(Daemon):
 
     def run(self, reference: str) -> str:
         """What the image prints in a container without a network. Never pulls."""
-        return self._docker("run", "--rm", "--network", "none", "--pull", "never", reference)
+        return self.docker("run", "--rm", "--network", "none", "--pull", "never", reference)
 
     def images(self) -> list[str]:
         """The ids of all images, of their parts too."""
-        return self._docker("image", "ls", "--all", "--quiet").split()
+        return self.docker("image", "ls", "--all", "--quiet").split()
 
     def forget(self) -> None:
         """Make it a client that has never pulled anything."""
-        self._docker("image", "prune", "--all", "--force")
+        self.docker("image", "prune", "--all", "--force")
         assert self.images() == []
 
-    def _docker(self, *arguments: str) -> str:
-        return run("docker", "--host", self._host, *arguments, DOCKER_CONFIG=self._client_folder)
+    def docker(self, *arguments: str, patience: float = PATIENCE) -> str:
+        """What the client prints, which must end well."""
+        return run(*self.command(*arguments), patience=patience, DOCKER_CONFIG=self._client_folder)
+
+    def command(self, *arguments: str) -> tuple[str, ...]:
+        """The client's command line for this daemon."""
+        return ("docker", "--host", self._host, *arguments)
 
     def _is_ready(self) -> bool:
         asked = subprocess.run(

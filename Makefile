@@ -9,7 +9,10 @@ TEST_ENV := MIRROR_CONFIG=/dev/null REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$(
 COMPILE := $(CURDIR)/.cache/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
-.PHONY: serve test lint bench lock clean
+# Tests that start the mirror, or other programs, as processes of their own.
+SLOW := bench deploy doctor e2e faults protocol readiness serve warm
+
+.PHONY: serve test test-fast lint bench lock clean
 
 serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
@@ -20,6 +23,11 @@ test: .venv/.test lint
 	@if [ -x tests/e2e/install_parts.sh ]; then tests/e2e/install_parts.sh; fi
 	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TEST_ENV) $(BIN)/python -m pytest
+
+# What fits between two changes: under a minute on two cores, of every room that needs no process.
+test-fast: .venv/.test
+	@mkdir -p .cache/data
+	$(TEST_ENV) $(BIN)/python -m pytest -q -m "not e2e" $(SLOW:%=--ignore=tests/%)
 
 lint: .venv/.test
 	$(BIN)/ruff check .

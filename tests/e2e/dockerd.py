@@ -43,7 +43,7 @@ class Dockerd(Daemon):
 
     def login(self, address: str, name: str, password: str) -> str:
         """`docker login`, which has to succeed; answers what it printed."""
-        return self._docker("login", "--username", name, "--password", password, address)
+        return self.docker("login", "--username", name, "--password", password, address)
 
     def run(self, reference: str) -> str:
         """What the image prints in a container without a network. Never pulls."""

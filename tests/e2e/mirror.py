@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from tests.e2e.kernel import children, connection_owner, lock_holder
-from tests.e2e.processes import Daemon, environment, free_port
+from tests.e2e.processes import Daemon, environment, free_port, run
 from tests.e2e.raw import pinged
 
 PROJECT = Path(__file__).parents[2]
@@ -45,6 +45,10 @@ class Mirror(Daemon):
                 **extra,
             ),
         )
+
+    def manage(self, *command: str) -> str:
+        """What a command of `manage.py` prints for this mirror."""
+        return run(sys.executable, str(PROJECT / "manage.py"), *command, **self._env)
 
     def workers(self) -> list[int]:
         """The process ids of the workers, in no order."""

@@ -175,21 +175,29 @@ def _path(exchange: Exchange) -> str:
     return exchange.target.removeprefix("/v2/owner/stored/").partition("?")[0]
 
 
-def test_who_is_signed_in_gets_the_private_repository(
+def test_what_only_we_may_pull_takes_the_operators_word(
     private: Site, mirror: Mirror, containerd: Containerd
 ) -> None:
     push(private.push_url, "owner/secret", "1", busybox_image("a secret"))
+    scope = "repository:owner/secret:pull"
 
+    def users() -> set[str | None]:
+        return {each.user for each in private.tokens.asked() if scope in each.scopes}
+
+    with pytest.raises(AssertionError, match="pull access denied"):
+        containerd.pull(f"{PRIVATE}/owner/secret:1")
+    assert users() == {None}, "only a stranger's question is asked for a stranger"
+
+    mirror.manage("visibility", "set", "public", "owner/secret", "--upstream", PRIVATE)
     containerd.pull(f"{PRIVATE}/owner/secret:1")
 
     assert containerd.run(f"{PRIVATE}/owner/secret:1") == "a secret\n"
-    scope = "repository:owner/secret:pull"
-    assert {each.user for each in private.tokens.asked() if scope in each.scopes} == {USER}
+    assert users() == {None, USER}
 
 
 def test_a_registry_is_not_told_who_we_are_at_the_other(public: Site, private: Site) -> None:
     assert {each.user for each in public.tokens.asked()} == {None}
-    assert {each.user for each in private.tokens.asked()} == {USER}
+    assert {each.user for each in private.tokens.asked()} == {None, USER}
 
 
 def test_all_ways_to_a_repository_lead_to_one(
@@ -210,7 +218,8 @@ def test_all_ways_to_a_repository_lead_to_one(
         greeting = (podman.unpacked(reference) / "etc/greeting").read_text()
 
     assert greeting == "pulled in every way\n"
-    assert sorted(fetched) == [*_blobs(image), f"manifests/{image.digest}"]
+    # A token was wanted before the tag was named: whether the repository is public took its tags.
+    assert sorted(fetched) == [*_blobs(image), f"manifests/{image.digest}", "tags/list?n=1"]
     assert private.admitted("GET", "owner/every-way") == fetched
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
 from tests.e2e.kernel import children, connection_owner, lock_holder
-from tests.e2e.processes import Daemon, environment, free_port, run
+from tests.e2e.processes import PATIENCE, Daemon, environment, free_port
 from tests.e2e.raw import pinged
 
 PROJECT = Path(__file__).parents[2]
@@ -48,7 +49,16 @@ class Mirror(Daemon):
 
     def manage(self, *command: str) -> str:
         """What a command of `manage.py` prints for this mirror."""
-        return run(sys.executable, str(PROJECT / "manage.py"), *command, **self._env)
+        ended = subprocess.run(
+            (sys.executable, "manage.py", *command),
+            cwd=PROJECT,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     def workers(self) -> list[int]:
         """The process ids of the workers, in no order."""

@@ -5,20 +5,17 @@ The code logs with the standard library; keyword values go in `extra`.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from cache.api import path_tokens
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import MutableMapping
 
     from cache.config import Log
-
-# See cache.access.machine_tokens, which cannot be imported before Django is set up.
-_MARK = "mirror_"
-_TOKEN = re.compile(r"mirror_[A-Za-z0-9_%-]{20,}")
 
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 # httpx and httpcore tell each request, with addresses that may hold a signature; a client's
@@ -61,8 +58,8 @@ def hide_tokens(
 ) -> MutableMapping[str, Any]:
     """Have no access token in a line, wherever it comes from: a library, a client's `Referer`."""
     for name, value in event.items():
-        if isinstance(value, str) and _MARK in value:
-            event[name] = _TOKEN.sub(f"{_MARK}...", value)
+        if isinstance(value, str):
+            event[name] = path_tokens.hide_tokens(value)
     return event
 
 

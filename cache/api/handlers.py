@@ -13,6 +13,7 @@ from ninja import NinjaAPI
 
 from cache.api.challenges import challenge
 from cache.api.parsing import accepted_namespace
+from cache.api.path_tokens import hide_tokens
 from cache.oci.errors import RegistryError, quote
 from cache.pull import Unauthorized
 
@@ -56,9 +57,14 @@ def refuse_write(request: HttpRequest) -> HttpResponse:
 
 
 def error_response(error: RegistryError) -> HttpResponse:
-    """The envelope, with the error's status and headers."""
+    """The envelope, with the error's status and headers.
+
+    What it quotes of the request may hold an access token, from an address that was put together
+    wrongly; clients log what they are told.
+    """
+    body = hide_tokens(error.envelope().decode())
     return HttpResponse(
-        error.envelope(), content_type=_ENVELOPE, status=error.status, headers=dict(error.headers)
+        body, content_type=_ENVELOPE, status=error.status, headers=dict(error.headers)
     )
 
 

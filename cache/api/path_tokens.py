@@ -16,6 +16,10 @@ PATH_TOKEN = "mirrorsite.path_token"  # noqa: S105 - the name of a variable
 _PATH = re.compile(r"/t/([^/]*)(?:(/v2(?:/.*)?)|.*)", re.DOTALL)
 _SHOWN = "/t/[token]"
 
+# See cache.access.machine_tokens, which cannot be imported before Django is set up.
+_MARK = "mirror_"
+_TOKEN = re.compile(r"mirror_[A-Za-z0-9_%-]{20,}")
+
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -29,6 +33,11 @@ def taking_tokens(application: Application) -> Application:
         return application(environ, start_response)
 
     return answer
+
+
+def hide_tokens(text: str) -> str:
+    """The text with no access token in it, wherever a client has put one."""
+    return _TOKEN.sub(f"{_MARK}...", text) if _MARK in text else text
 
 
 def _take(environ: dict[str, Any], path: str) -> None:

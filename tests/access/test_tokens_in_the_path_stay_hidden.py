@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from cache.access import machine_tokens
 from tests.access.conftest import PRIVATE, PUBLIC, House
+from tests.e2e.processes import eventually
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,19 @@ def test_an_error_does_not_show_it(http: httpx.Client, token: str) -> None:
         assert answer.headers.get("Referrer-Policy") == "no-referrer" or answer.status_code == 404
 
 
+def test_an_error_does_not_show_it_where_it_does_not_belong(http: httpx.Client, token: str) -> None:
+    for path in (
+        f"/v2/t/{token}/",
+        f"/v2/t/{token}/v2/{PRIVATE}/manifests/v1",
+        f"/v2/{PUBLIC}/manifests/v1?ns={token}",
+        f"/v2/{PUBLIC}/manifests/{token}%20",
+    ):
+        answer = http.get(path)
+        assert 400 <= answer.status_code < 500
+        assert answer.json()["errors"]
+        assert token not in answer.text + str(answer.headers)
+
+
 def test_no_log_shows_it(talkative: House, http: httpx.Client, token: str) -> None:
     http.get(f"/t/{token}/v2/{PRIVATE}/manifests/v1?ns=docker.io")
     http.get("/v2/", headers={"Referer": f"{talkative.url}/t/{token}/v2/"})
@@ -114,3 +129,24 @@ def test_no_log_shows_it(talkative: House, http: httpx.Client, token: str) -> No
     assert "/t/[token]/v2/acme/app/manifests/v1" in log
     assert token not in log
     assert token.removeprefix(machine_tokens.PREFIX) not in log
+
+
+def test_no_log_shows_what_others_sign_in_with_elsewhere(
+    talkative: House, http: httpx.Client
+) -> None:
+    """A daemon offers the account that it has at Docker Hub, in the address of a token as well."""
+    scope = f"repository:{PUBLIC}:pull"
+    asked = {"account": "hub-in-query", "service": "mirrorsite", "scope": scope}
+    http.get("/v2/token", params=asked, auth=("hub-in-header", "hub-secret"))
+    form = {"grant_type": "password", "username": "hub-in-form", "password": "hub-secret"}
+    http.post("/v2/token", data={**form, "scope": scope})
+    for unusable in (b"hub-secret", b"hub-secret\xff:x"):
+        pair = base64.b64encode(unusable).decode()
+        http.get("/v2/", headers={"Authorization": f"Basic {pair}"})
+    http.get("/v2/last/of/all")
+    eventually(lambda: "GET /v2/last/of/all" in talkative.mirror.log, "all is logged")
+
+    log = talkative.mirror.log
+    assert "/v2/token?...&service=mirrorsite&scope=repository" in log
+    assert "POST /v2/token" in log
+    assert "hub-" not in log

@@ -28,7 +28,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A record, never shown since it may hold a token, and which file it was read from."""
+    """A record, never shown since it may hold a token, and the file that was there then, if any."""
 
     stamp: tuple[int, int, int] | None
     record: Record | None = field(repr=False)
@@ -67,10 +67,10 @@ class Memory:
         path = self._path(key)
         stamp = _stamp(path)
         seen = self._seen.get(key)
-        if seen is not None and (seen.stamp is None or seen.stamp == stamp):
+        if seen is not None and seen.stamp == stamp:
             return seen.record
         record = _load(path) if stamp is not None else None
-        self._keep(key, _Seen(stamp or (0, 0, 0), record))
+        self._keep(key, _Seen(stamp, record))
         return record
 
     def write(self, key: str, record: Record) -> None:
@@ -80,8 +80,8 @@ class Memory:
             self._replace(path, json.dumps(record).encode())
         except OSError as error:
             log.warning("A record of the mirror cannot be shared: %s", error)
-            # Without a stamp, it is this process's own.
-            self._keep(key, _Seen(None, record))
+            # It is this process's own, until another one has a newer to share.
+            self._keep(key, _Seen(_stamp(path), record))
         else:
             self._keep(key, _Seen(_stamp(path) or (0, 0, 0), record))
 

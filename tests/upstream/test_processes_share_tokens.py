@@ -192,6 +192,21 @@ def test_without_a_place_for_them_everything_works(
     assert token not in caplog.text
 
 
+def test_a_process_that_could_not_write_hears_of_the_others_again(tmp_path: Path) -> None:
+    # given a record that could not be shared, the place being taken
+    here, there = memory_in(tmp_path), memory_in(tmp_path)
+    place = tmp_path / "memory"
+    place.touch()
+    here.write("key", {"from": "here"})
+    assert here.read("key") == {"from": "here"}
+
+    # when there is room, and another process writes
+    place.unlink()
+    there.write("key", {"from": "there"})
+
+    assert here.read("key") == {"from": "there"}
+
+
 def test_a_refused_token_in_memory_is_passed_over_and_replaced(tmp_path: Path) -> None:
     key = TokenKey("http://registry", "http://realm", None, None, "")
     first = TokenCache(lambda: 1000.0, memory_in(tmp_path))

@@ -13,20 +13,28 @@ import logging
 import secrets
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import authenticate
 from django.utils.crypto import salted_hmac
 
+from cache.access.decision import Client
 from cache.access.remembered import Remembered
-from cache.access.users import LONGEST_NAME, LONGEST_PASSWORD, find_user
+from cache.access.users import (
+    LONGEST_NAME,
+    LONGEST_PASSWORD,
+    client_of,
+    credential_of,
+    find_user,
+)
 from cache.oci.errors import quote
 
 log = logging.getLogger(__name__)
 
 #: Seconds for which a verified password is not verified again. A changed password and a user who
-#: is deactivated end it at once.
+#: is deactivated end it as soon as they are known.
 LONGEST = 300.0
 
 #: Seconds for which a wrong password is known to be wrong: a daemon that offers what it has, again
@@ -51,17 +59,23 @@ _turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """The primary key of the user who has the password; None if it is nobody's."""
+    """The primary key of the user who has the password (None if it is nobody's).
+
+    `credential` is that of the password, which the user may have changed since.
+    """
 
     user: int | None
+    credential: str = ""
 
 
 class TooManyFailures(Exception):
     """No password is tried now: too many wrong ones came for the account from that address."""
 
 
-def verify(attempt: Any, name: str, password: str, remembered: Remembered) -> int | None:
-    """The primary key of the active user that has this password, None if there is none.
+def verify(
+    attempt: Any, name: str, password: str, remembered: Remembered, now: datetime
+) -> Client | None:
+    """The client that the active user is who has this password, None if there is none.
 
     ``attempt`` is a request of Django's, of which axes stores what is in it: it holds the client's
     address and nothing else. Raises :class:`TooManyFailures`.
@@ -69,20 +83,31 @@ def verify(attempt: Any, name: str, password: str, remembered: Remembered) -> in
     if not name or len(name) > LONGEST_NAME or len(password) > LONGEST_PASSWORD or "\x00" in name:
         return None
     hashed = _keyed_hash(name, password)
-    known = _known(hashed, remembered)
-    if known is not None:
-        return known.user
+    known = _known(hashed, remembered, now)
+    if known is None:
+        known = _verify_in_turn(attempt, name, password, hashed, remembered, now)
+    return None if known.user is None else client_of(known.user, remembered, now)
+
+
+def _verify_in_turn(
+    attempt: Any,
+    name: str,
+    password: str,
+    hashed: bytes,
+    remembered: Remembered,
+    now: datetime,
+) -> _Verified:
     if not _turns.acquire(timeout=_PATIENCE):
         raise TooManyFailures
     try:
         # Of a hundred requests at once, one is verified.
-        known = _known(hashed, remembered)
+        known = _known(hashed, remembered, now)
         if known is None:
             stamp = remembered.stamp()
-            known = _Verified(_verify(attempt, name, password))
+            known = _verify(attempt, name, password)
             kind = "wrong password" if known.user is None else "password"
             remembered.keep((kind, hashed), known, stamp)
-        return known.user
+        return known
     finally:
         _turns.release()
 
@@ -93,15 +118,18 @@ def counted_name(request: Any, credentials: dict[str, Any] | None = None) -> str
     return getattr(request, "counted_name", given)
 
 
-def _known(hashed: bytes, remembered: Remembered) -> _Verified | None:
+def _known(hashed: bytes, remembered: Remembered, now: datetime) -> _Verified | None:
     right: _Verified | None = remembered.get(("password", hashed), LONGEST)
-    if right is not None:
-        return right
+    if right is not None and right.user is not None:
+        client = client_of(right.user, remembered, now)
+        # Whoever has changed the password elsewhere has told nobody here.
+        if client is not None and client.credential == right.credential:
+            return right
     wrong: _Verified | None = remembered.get(("wrong password", hashed), LONGEST_WRONG)
     return wrong
 
 
-def _verify(attempt: Any, name: str, password: str) -> int | None:
+def _verify(attempt: Any, name: str, password: str) -> _Verified:
     is_ours = find_user(name) is not None
     attempt.counted_name = name if is_ours else salted_hmac(__name__, name).hexdigest()
     user = authenticate(attempt, username=name, password=password)
@@ -113,10 +141,10 @@ def _verify(attempt: Any, name: str, password: str) -> int | None:
             raise TooManyFailures
         if is_ours:
             log.warning("A wrong password came for %s from %s", quote(name), address)
-        return None
+        return _Verified(None)
     if AxesProxyHandler.get_failures(attempt, {"username": name}):
         AxesProxyHandler.reset_attempts(username=name, ip_address=address)
-    return user.pk
+    return _Verified(user.pk, credential_of(user))
 
 
 def _keyed_hash(name: str, password: str) -> bytes:

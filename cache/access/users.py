@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -127,6 +128,11 @@ def list_users() -> list[Listed]:
     ]
 
 
+def credential_of(row: Any) -> str:
+    """What stands for the password that a row of Django's has, and tells nothing of it."""
+    return str(row.get_session_auth_hash()[:32])
+
+
 @question
 def find_user(name: str) -> int | None:
     """The primary key of the user with this name, active or not."""
@@ -146,7 +152,7 @@ def _find(user: int) -> _Found | None:
             user=row.pk,
             name=row.get_username(),
             is_superuser=row.is_superuser,
-            credential=row.get_session_auth_hash()[:32],
+            credential=credential_of(row),
         ),
         tuple((Reach(row.upstream, Pattern(row.pattern)), row.expires_at) for row in grants),
     )

@@ -71,14 +71,15 @@ def by_password(request: HttpRequest, name: str, password: str) -> Identity:
         return _by_machine_token(password)
     mirror = runtime.current()
     try:
-        user = passwords.verify(_attempt(request), name, password, mirror.remembered)
+        client = passwords.verify(
+            _attempt(request), name, password, mirror.remembered, mirror.now()
+        )
     except passwords.TooManyFailures:
         raise RegistryError(
             "TOOMANYREQUESTS",
             "too many sign-ins have failed from here; try again in a quarter of an hour",
             headers={"Retry-After": str(passwords.WAIT)},
         ) from None
-    client = None if user is None else client_of(user, mirror.remembered, mirror.now())
     if client is None:
         raise Unauthorized(_NOT_HERE)
     return Identity(client)

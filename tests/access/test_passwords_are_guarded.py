@@ -6,14 +6,18 @@ import base64
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.test import Client as Browser
 
-from cache.access import passwords
+from cache import runtime
+from cache.access import passwords, users
+from cache.access.remembered import Remembered
 from cache.runtime import Runtime
 from tests.access.asking import ALICE, PULL, ask_token, basic, granted_by
 from tests.access.conftest import PUBLIC, changed_to
@@ -124,6 +128,22 @@ def test_a_changed_password_ends_the_old_one_at_once(
 
     assert ask_token(client, who=ALICE).status_code == 401
     assert ask_token(client, who=("alice", "another horse, same battery")).status_code == 200
+
+
+def test_a_password_that_was_changed_behind_the_mirrors_back_ends_with_what_is_known_of_the_user(
+    here: Runtime, client: Browser, alice: int
+) -> None:
+    """By another machine that shares the database, or in the database itself: nobody tells us."""
+    passed = 0.0
+    patient = replace(here, remembered=Remembered(here.memory, lambda: passed))
+    with runtime.using(patient):
+        assert ask_token(client, who=ALICE).status_code == 200
+        changed = make_password("another horse, same battery")
+        get_user_model().objects.filter(pk=alice).update(password=changed)
+        passed = users.LONGEST + 1
+
+        assert ask_token(client, who=ALICE).status_code == 401
+        assert ask_token(client, who=("alice", "another horse, same battery")).status_code == 200
 
 
 def test_guessing_is_limited_for_an_account_and_address(

@@ -18,7 +18,8 @@ _SHOWN = "/t/[token]"
 
 # See cache.access.machine_tokens, which cannot be imported before Django is set up.
 _MARK = "mirror_"
-_TOKEN = re.compile(r"mirror_[A-Za-z0-9_%-]{20,}")
+# One in an address may be written with escapes, from its first letter on.
+_TOKEN = re.compile(r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)[A-Za-z0-9_%-]{43,}")
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -37,7 +38,8 @@ def taking_tokens(application: Application) -> Application:
 
 def hide_tokens(text: str) -> str:
     """The text with no access token in it, wherever a client has put one."""
-    return _TOKEN.sub(f"{_MARK}...", text) if _MARK in text else text
+    may_hold_one = _MARK in text or "/t/" in text
+    return _TOKEN.sub(f"{_MARK}...", text) if may_hold_one else text
 
 
 def _take(environ: dict[str, Any], path: str) -> None:

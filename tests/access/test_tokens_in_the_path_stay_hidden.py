@@ -121,6 +121,8 @@ def test_no_log_shows_it(talkative: House, http: httpx.Client, token: str) -> No
     http.get("/v2/", headers={"Referer": f"{talkative.url}/t/{token}/v2/"})
     http.get(f"/v2//t/{token}/v2/")
     http.get(f"//t/{token}/v2/")
+    escaped = token.replace(machine_tokens.PREFIX, "mirror%5F")
+    assert http.get(f"/t/{escaped}/v2/").status_code == 200
     http.get(f"/t/{token}/v2/{PRIVATE}/manifests/v1", headers={"Range": "x" * 17_000})
     http.get("/v2/", headers={"Authorization": f"Bearer {token}", "User-Agent": f"x {token}"})
     http.post(f"/t/{token}/v2/{PRIVATE}/blobs/uploads/")

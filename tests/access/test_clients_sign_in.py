@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from cache import runtime
-from cache.access import machine_tokens, users
+from cache.access import grants, machine_tokens, users
 from cache.access.decision import Reach
 from cache.models import AccessTokenLimit
 from cache.oci.pattern import Pattern
 from cache.runtime import Runtime
 from tests.access.asking import ALICE, PULL, ask_token, basic, granted_by
-from tests.access.conftest import PASSWORD, PRIVATE, PUBLIC
+from tests.access.conftest import PASSWORD, PRIVATE, PUBLIC, bearer
 
 
 def test_an_access_token_is_a_password(here: Runtime, client: Browser, alice: int) -> None:
@@ -50,6 +51,38 @@ def test_a_limited_token_whose_limits_are_gone_is_good_for_nothing(
     AccessTokenLimit.objects.all().delete()
 
     assert granted_by(ask_token(client, PULL, who=("", token))) == []
+
+
+def test_an_access_token_ends_when_it_expires_and_with_it_what_it_was_traded_for(
+    here: Runtime, client: Browser, alice: int
+) -> None:
+    end = here.now() + timedelta(seconds=60)
+    token = machine_tokens.create(alice, "ci", end)
+    traded: str = ask_token(client, PULL, who=("", token)).json()["token"]
+
+    def statuses() -> list[int]:
+        path = f"/v2/{PRIVATE}/manifests/v1"
+        given = (basic("", token), bearer(token), bearer(traded))
+        return [client.get(path, headers=headers).status_code for headers in given]
+
+    assert statuses() == [200, 200, 200]
+    with runtime.using(replace(here, now=lambda: end)):
+        assert statuses() == [401, 401, 401]
+        assert granted_by(ask_token(client, PULL, who=("", token))) == []
+        assert ask_token(client, who=("", token)).status_code == 401
+
+
+def test_a_grant_that_expires_ends_what_a_token_says(
+    here: Runtime, client: Browser, alice: int
+) -> None:
+    end = here.now() + timedelta(seconds=60)
+    grants.create(Reach(here.config.proxy.name, Pattern("acme/*")), user=alice, expires_at=end)
+    headers = bearer(ask_token(client, PULL, who=ALICE).json()["token"])
+    path = f"/v2/{PRIVATE}/manifests/v1"
+
+    assert client.get(path, headers=headers).status_code == 200
+    with runtime.using(replace(here, now=lambda: end)):
+        assert client.get(path, headers=headers).status_code == 403
 
 
 Queries = Callable[[int], AbstractContextManager[CaptureQueriesContext]]
@@ -101,5 +134,4 @@ def test_where_there_is_something_everybody_is_asked_at_the_beginning(
         assert answer.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
         for who in (None, ALICE):
             token = ask_token(client, who=who).json()["token"]
-            bearer = {"Authorization": f"Bearer {token}"}
-            assert client.get(path, headers=bearer).status_code == 200
+            assert client.get(path, headers=bearer(token)).status_code == 200

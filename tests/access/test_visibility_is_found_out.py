@@ -248,3 +248,14 @@ def test_a_name_that_anybody_makes_up_leaves_no_record(here: Runtime) -> None:
 
     assert visibility.find_seen(_repository(here, UNKNOWN)) is None
     assert not catalog.is_repository_known(_repository(here, UNKNOWN))
+
+
+def test_the_catalog_tells_strangers_of_what_is_known_to_be_public_now(here: Runtime) -> None:
+    _pull(here, PUBLIC)
+    _pull(here, PRIVATE, OPERATOR)
+    upstream = here.config.proxy
+
+    assert pull.list_repositories(ANONYMOUS, upstream, None, "").names == (PUBLIC,)
+    with runtime.using(_later(here, hours=25)):
+        assert pull.list_repositories(ANONYMOUS, upstream, None, "").names == ()
+        assert pull.list_repositories(OPERATOR, upstream, None, "").names == (PRIVATE, PUBLIC)

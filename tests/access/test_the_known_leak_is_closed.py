@@ -17,7 +17,7 @@ from cache.oci.reference import RepositoryName, Tag
 from cache.oci.repository import Repository
 from cache.runtime import Runtime
 from tests.access.conftest import PRIVATE, PUBLIC
-from tests.fakes.faults import Fault
+from tests.fakes.faults import Fault, Gate
 from tests.fakes.images import Image, build_image
 from tests.fakes.upstream import FakeUpstream
 
@@ -72,3 +72,32 @@ def test_an_anonymous_client(
                 named = str(cached.layer_digests[0])
                 assert named in path or named not in body.decode()
     assert PRIVATE.encode() not in client.get("/v2/_catalog").content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_blob_that_arrives_for_somebody_who_may_have_it(
+    here: Runtime, client: Browser, upstream: FakeUpstream
+) -> None:
+    """Whoever asks for the same bytes meanwhile, under a public name, would share the transfer."""
+    repository = Repository(here.config.proxy.name, RepositoryName.parse(PRIVATE))
+    layer = LAYER * 50_000
+    digest = upstream.put_image(PRIVATE, build_image([layer]), "v1").layer_digests[0]
+    pull.resolve_manifest(OPERATOR, repository, Tag("v1"), None)
+    gate = Gate()
+    upstream.misbehave(Fault(stall=gate, stall_at=500_000), method="GET", path=f"{PRIVATE}/blobs")
+
+    with pull.open_blob(OPERATOR, repository, digest) as blob:
+        gate.wait_until_reached()
+        answers = [
+            method(f"/v2/{PUBLIC}/blobs/{digest}", headers=headers)
+            for method in (client.get, client.head)
+            for headers in ({}, {"Range": "bytes=0-0"})
+        ]
+        gate.open()
+        assert isinstance(blob, pull.Arriving)
+        body = pull.read_arriving(blob, 0, None)
+        assert b"".join(body) == layer
+        body.close()
+
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert not any(LAYER in answer.getvalue() for answer in answers)

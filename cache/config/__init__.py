@@ -16,6 +16,8 @@ from cache.config.shape import (
     Http,
     Log,
     Proxy,
+    Reserve,
+    Retention,
     Storage,
     Tls,
 )
@@ -29,6 +31,8 @@ __all__ = [
     "Http",
     "Log",
     "Proxy",
+    "Reserve",
+    "Retention",
     "Storage",
     "Tls",
     "load",

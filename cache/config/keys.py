@@ -181,5 +181,14 @@ SCHEMA: Final = Section(
             }
         ),
         "upstreams": MapOf(Section(UPSTREAM)),
+        "retention": Section(
+            {
+                "max_size": TEXT,
+                "min_free": TEXT,
+                "keep": ONE_OR_MORE,
+                "part_ttl": TEXT,
+                "upstreams": MapOf(Section({"ttl": TEXT})),
+            }
+        ),
     }
 )

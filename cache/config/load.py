@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from cache.config import access_values, pem, upstreams, values
+from cache.config import access_values, pem, retention, upstreams, values
 from cache.config.document import LARGEST_BYTES, Scalar
 from cache.config.environment import read_environment
 from cache.config.shape import (
@@ -17,6 +17,7 @@ from cache.config.shape import (
     ConfigError,
     Http,
     Log,
+    Proxy,
     Scrub,
     Storage,
     Tls,
@@ -66,8 +67,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             trusted_proxies=answers.take_list(("http", "trusted_proxies"), access_values.network),
         ),
         access=_access(answers),
-        proxy=(proxy := upstreams.default(answers)),
-        others=upstreams.others(answers, proxy),
+        proxy=(every := _upstreams(answers))[0],
+        others=tuple(every[1:]),
+        retention=retention.read(answers),
         database_url=_database_url(answers, environ),
         warnings=tuple(answers.warnings),
     )
@@ -92,6 +94,12 @@ def _read_file(answers: Answers, path: Path) -> None:
         answers.problem(name, (), "bytes that are not UTF-8", "a YAML file in UTF-8")
     except ValueError:
         answers.problem(name, (), "no file name", "the name of a YAML file")
+
+
+def _upstreams(answers: Answers) -> list[Proxy]:
+    """All of them, the default one first."""
+    proxy = upstreams.default(answers)
+    return retention.with_ttls(answers, (proxy, *upstreams.others(answers, proxy)))
 
 
 def _log(answers: Answers) -> Log:

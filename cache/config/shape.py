@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cache.oci.pattern import Pattern
+    from cache.oci.selection import Selection
 
 Level = Literal["debug", "info", "warn", "error"]
 Formatter = Literal["text", "json"]
@@ -49,6 +50,36 @@ class Scrub:
 
     interval: timedelta = timedelta(hours=168)
     rate: int = 20 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What is to stay free of a file system: `size` bytes, or a `share` (0 to 1) of the whole."""
+
+    size: int = 0
+    share: float = 0.0
+
+    def of(self, total: int) -> int:
+        """In bytes, of a file system of `total` bytes."""
+        return max(self.size, int(self.share * total))
+
+    def __str__(self) -> str:
+        return f"{self.share:.4g} of the file system" if self.share else f"{self.size} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What goes when. How long content is kept after its last pull is `Proxy.ttl`.
+
+    max_size: of all blobs together, in bytes (None: no bound). min_free: of the store's file
+    system. keep: what is never evicted. part_ttl: how long the beginning of a blob is kept that
+    nobody continues (None: for ever).
+    """
+
+    max_size: int | None = None
+    min_free: Reserve = Reserve(share=0.01)
+    keep: tuple[Selection, ...] = ()
+    part_ttl: timedelta | None = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +254,7 @@ class Config:
     access: Access = Access()
     proxy: Proxy = Proxy()
     others: tuple[Proxy, ...] = ()
+    retention: Retention = Retention()
     database_url: str | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     names: Mapping[str, Proxy] = field(init=False, repr=False, compare=False)

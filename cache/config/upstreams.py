@@ -62,6 +62,8 @@ def others(answers: Answers, proxy: Proxy) -> tuple[Proxy, ...]:
     """The entries of `upstreams`, without those that are wrong or `proxy` again (reported)."""
     read: dict[str, Proxy] = {}
     for path, source in answers.entries.items():
+        if path[:-1] != ("upstreams",):
+            continue
         try:
             registry = upstream_values.registry(path[-1])
         except Refused as refused:

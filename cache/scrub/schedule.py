@@ -13,7 +13,7 @@ from typing import NoReturn
 from cache.scrub.findings import DAMAGE, Finding
 from cache.scrub.place import Place, load_place
 from cache.scrub.verify import Job, verify
-from cache.streaming.part import is_at
+from cache.streaming.reading import is_at
 
 log = logging.getLogger(__name__)
 

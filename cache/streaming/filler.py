@@ -44,6 +44,9 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 _REHASH_STEP = 1024 * 1024
 
+#: After so many bytes a fill looks again whether there is room for the rest.
+_ROOM_STEP = 16 * 1024 * 1024
+
 
 class _Restart(Exception):
     """What is in the part cannot be the beginning of this blob: begin from nothing."""
@@ -265,15 +268,24 @@ class _Filling:
         self.info = PartInfo(size, self.order.origin)
         self.part.describe(self.info)
         self.fill.answered(size, self.order.origin)
+        expected = size if size is not None else self.order.size
+        checked_at = None
         for chunk in self._beyond_known(stream):
             self._check_bounds(self.part.size + len(chunk), size)
+            if checked_at is None or self.part.size - checked_at >= _ROOM_STEP:
+                checked_at = self.part.size
+                self._make_room(max(len(chunk), (expected or 0) - self.part.size))
             self.part.write(chunk)
             self.hasher.update(chunk)
             self.fill.advance(self.part.size)
-        expected = size if size is not None else self.order.size
         if expected is not None and self.part.size < expected:
             message, upstream = "upstream ended the transfer early", self.order.source.upstream
             raise SourceFailed(INTERRUPTED, message, retryable=True, origin=upstream)
+
+    def _make_room(self, wanted: int) -> None:
+        """Begin, or go on, only if the disk is not nearly full then; others fill it, too."""
+        if not self.store.make_room(wanted):
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} that may be used up")
 
     def _check_bounds(self, reached: int, size: int | None) -> None:
         """No answer is endless: it is bounded by what it, or else a manifest, announced."""

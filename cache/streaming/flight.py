@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from cache.streaming.part import is_at
+from cache.streaming.reading import is_at
 
 log = logging.getLogger(__name__)
 

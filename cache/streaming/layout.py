@@ -18,7 +18,8 @@ from typing import Literal
 
 from cache.oci.digest import HEX_LENGTHS, Digest
 from cache.oci.errors import RegistryError
-from cache.streaming.part import Part, is_at
+from cache.streaming.part import Part
+from cache.streaming.reading import is_at
 
 _PREFIX = re.compile(r"[0-9a-f]{2}")
 _PART = ".part"
@@ -68,6 +69,24 @@ def list_strangers(folder: Path) -> Iterator[Path]:
                 path = top / prefix / name
                 if _digest(algorithm, prefix, name) is None or plain_size(path) is None:
                     yield path
+
+
+def list_filling(folder: Path) -> set[Digest]:
+    """The digests of the parts in ``folder`` that fillers have locked."""
+    digests = (flat_digest(name.removesuffix(_PART)) for name in _names(folder) if _PART in name)
+    return {
+        digest
+        for digest in digests
+        if digest is not None and _is_locked(folder / f"{digest.algorithm}-{digest.hex}{_PART}")
+    }
+
+
+def flat_digest(name: str) -> Digest | None:
+    """The digest that is written ``<algorithm>-<hex>``, as one file name."""
+    try:
+        return Digest.parse(name.replace("-", ":", 1))
+    except RegistryError:
+        return None
 
 
 def list_leftovers(folder: Path, before: float) -> Iterator[Path]:

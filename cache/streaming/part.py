@@ -14,6 +14,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cache.streaming.reading import is_at, mark_read
 from cache.streaming.source import SourceFailed
 
 
@@ -50,6 +51,7 @@ class Part:
         self.path = path
         self.fd = fd
         self.size = os.fstat(fd).st_size
+        self._is_blob = False
 
     def write(self, data: bytes) -> None:
         """Append ``data``; raises ``OSError`` when the disk does not take it."""
@@ -94,12 +96,20 @@ class Part:
             raise
         return Part(self.path, fd)
 
+    def become_blob(self, target: Path) -> None:
+        """Take the place of a blob, in one rename; the filler is one of the blob's readers then."""
+        self.path.replace(target)
+        self._is_blob = True
+        mark_read(self.fd)
+
     def close(self) -> None:
         """Drop the lock and the file.
 
-        The lock is dropped by name, since a reader's duplicate of the descriptor would keep it.
+        The lock is dropped by name, since a reader's duplicate of the descriptor would keep it;
+        which is right for a blob, as long as its bytes are being sent.
         """
-        fcntl.flock(self.fd, fcntl.LOCK_UN)
+        if not self._is_blob:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
         os.close(self.fd)
 
     def remove(self) -> None:
@@ -124,16 +134,6 @@ def lock_part(path: Path) -> Part | None:
             return Part(path, fd)
         # Between opening and locking, the file was committed or thrown away under our hands.
         os.close(fd)
-
-
-def is_at(path: Path, fd: int) -> bool:
-    """Whether ``path`` names the very file that ``fd`` has open."""
-    try:
-        there = path.stat()
-    except FileNotFoundError:
-        return False
-    ours = os.fstat(fd)
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def info_path(part: Path) -> Path:

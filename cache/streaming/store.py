@@ -20,9 +20,11 @@ from cache.oci.digest import Digest
 from cache.streaming import layout
 from cache.streaming.adopting import Adopted, Reading, make_draft, read_plainly
 from cache.streaming.layout import Stray
-from cache.streaming.part import Part, PartInfo, info_path, is_at, lock_part, read_info
+from cache.streaming.part import Part, PartInfo, info_path, lock_part, read_info
 from cache.streaming.quarantine import Bounds, keep_within, move_aside
-from cache.streaming.sweep import sweep_parts
+from cache.streaming.reading import is_at, is_read, mark_read, remove_unread
+from cache.streaming.room import Room, Space, space_of
+from cache.streaming.sweep import KEPT, sweep_parts
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +81,23 @@ class Store(Protocol):
         With ``link`` the store shares the file where it can, otherwise it keeps a copy.
         """
 
+    def make_room(self, wanted: int) -> bool:
+        """Whether ``wanted`` bytes may be written; what can be removed for them is, first."""
+
+    def space(self) -> Space:
+        """How large the store's disk is, and how much of it is free."""
+
+    def filling(self) -> set[Digest]:
+        """What is being filled now, in whatever process."""
+
+    def is_read(self, digest: Digest) -> bool:
+        """Whether somebody has a held blob open now, in whatever process."""
+
+    def remove_unread(self, digest: Digest) -> bool:
+        """Remove a blob unless somebody has it open; whether it is not held (any more)."""
+
     def delete(self, digest: Digest) -> bool:
-        """Remove a blob; whether there was one."""
+        """Remove a blob, whoever has it open; whether there was one."""
 
     def quarantine(self, digest: Digest, opened: BinaryIO | None = None) -> bool:
         """Put a blob aside, so that it is no longer held; whether there was one.
@@ -108,16 +125,23 @@ class Store(Protocol):
     def clear(self, stray: Stray) -> bool:
         """Put a stranger in quarantine, remove a leftover; whether it was there still."""
 
+    def sweep(self, now: float, kept: float = KEPT) -> int:
+        """Remove what fills left that is ``kept`` seconds old, or of no use; how many fills'.
+
+        ``now`` is in seconds since the epoch.
+        """
+
 
 class FileStore:
     """The store in a folder of the file system."""
 
-    def __init__(self, root: Path, bounds: Bounds | None = None) -> None:
+    def __init__(self, root: Path, bounds: Bounds | None = None, room: Room | None = None) -> None:
         """Make the folders below ``root`` (readable by this user only); raises ``OSError``.
 
-        ``bounds`` are the quarantine's.
+        ``bounds`` are the quarantine's; without ``room`` the disk may be filled.
         """
         self.root = root
+        self._room = room or Room(root)
         self._blobs = root / "blobs"
         self._parts = root / "parts"
         self._quarantine = root / "quarantine"
@@ -140,7 +164,12 @@ class FileStore:
                 raise
         else:
             if stat.S_ISREG(os.fstat(fd).st_mode):
-                return os.fdopen(fd, "rb", buffering=0)
+                mark_read(fd)
+                if is_at(self._blob_path(digest), fd):
+                    return os.fdopen(fd, "rb", buffering=0)
+                # Removed since, or replaced by what a new fill has brought.
+                os.close(fd)
+                return self.open(digest)
             os.close(fd)
         if self.quarantine(digest):
             log.error("What stood in the place of %s is no file: it is in quarantine", digest)
@@ -178,7 +207,7 @@ class FileStore:
         os.fdatasync(part.fd)
         # While the lock is ours: after the rename, the facts may be those of a new fill.
         info_path(part.path).unlink(missing_ok=True)
-        part.path.replace(target)
+        part.become_blob(target)
         _sync_folder(target.parent)
 
     def adopt(
@@ -204,6 +233,26 @@ class FileStore:
             draft.unlink(missing_ok=True)
         _sync_folder(target.parent)
         return adopted
+
+    def make_room(self, wanted: int) -> bool:
+        """See :meth:`Store.make_room`."""
+        return self._room.make(wanted)
+
+    def space(self) -> Space:
+        """See :meth:`Store.space`."""
+        return space_of(self.root)
+
+    def filling(self) -> set[Digest]:
+        """See :meth:`Store.filling`."""
+        return layout.list_filling(self._parts)
+
+    def is_read(self, digest: Digest) -> bool:
+        """See :meth:`Store.is_read`."""
+        return is_read(self._blob_path(digest))
+
+    def remove_unread(self, digest: Digest) -> bool:
+        """See :meth:`Store.remove_unread`."""
+        return remove_unread(self._blob_path(digest))
 
     def delete(self, digest: Digest) -> bool:
         """See :meth:`Store.delete`. A reader that has the blob open keeps it."""
@@ -254,9 +303,9 @@ class FileStore:
         keep_within(self._bounds, self._quarantine)
         return moved
 
-    def sweep(self, now: float) -> int:
-        """Remove what fills left that cannot be continued, see :func:`sweep_parts`."""
-        return sweep_parts(self._parts, lambda digest: self.stat(digest) is not None, now)
+    def sweep(self, now: float, kept: float = KEPT) -> int:
+        """See :meth:`Store.sweep`."""
+        return sweep_parts(self._parts, lambda digest: self.stat(digest) is not None, now, kept)
 
     def _blob_path(self, digest: Digest) -> Path:
         return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex

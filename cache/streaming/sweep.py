@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from cache.oci.digest import Digest
-from cache.oci.errors import RegistryError
+from cache.streaming import layout
 from cache.streaming.flight import exclusive_file
 from cache.streaming.part import Part, drafts_of, lock_part
 
@@ -24,16 +24,18 @@ log = logging.getLogger(__name__)
 KEPT = 3 * 24 * 3600.0
 
 
-def sweep_parts(folder: Path, is_held: Callable[[Digest], bool], now: float) -> int:
+def sweep_parts(
+    folder: Path, is_held: Callable[[Digest], bool], now: float, kept: float = KEPT
+) -> int:
     """Remove what no later fill can use from a folder of parts; how many digests were freed.
 
-    A part is kept for :data:`KEPT` after its last byte, so that its fill can be continued; not if
-    it is empty, or its blob is held. What belongs to a part goes with it. ``now`` is in seconds
+    A part is kept for ``kept`` seconds after its last byte, so that its fill can be continued; not
+    if it is empty, or its blob is held. What belongs to a part goes with it. ``now`` is in seconds
     since the epoch. Files of other names are left alone. Raises ``OSError``.
     """
     swept = 0
     for name in sorted({path.name.partition(".")[0] for path in folder.iterdir()}):
-        digest = _digest(name)
+        digest = layout.flat_digest(name)
         if digest is None:
             continue
         part = lock_part(folder / f"{name}.part")
@@ -42,7 +44,7 @@ def sweep_parts(folder: Path, is_held: Callable[[Digest], bool], now: float) -> 
         with closing(part):
             for draft in drafts_of(part.path):
                 draft.unlink(missing_ok=True)
-            if not part.size or is_held(digest) or _is_old(part, now):
+            if not part.size or is_held(digest) or _is_old(part, now, kept):
                 part.remove()
                 swept += 1
     if swept:
@@ -57,16 +59,9 @@ def sweep_locks(folder: Path) -> None:
             pass  # the file goes with the lock
 
 
-def _is_old(part: Part, now: float) -> bool:
+def _is_old(part: Part, now: float, kept: float) -> bool:
     age = now - os.fstat(part.fd).st_mtime
     if age < 0:
         # It was written by a clock that has been set back since: its time begins today.
         os.utime(part.fd, (now, now))
-    return age > KEPT
-
-
-def _digest(name: str) -> Digest | None:
-    try:
-        return Digest.parse(name.replace("-", ":", 1))
-    except RegistryError:
-        return None
+    return age > kept

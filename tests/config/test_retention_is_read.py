@@ -86,7 +86,7 @@ def test_variables_override(read: Read) -> None:
         ("keep: ['a b']", "retention.keep.0: found 'a b'; allowed REPOSITORY"),
         ("keep: ['Acme/**']", "retention.keep.0: found 'Acme/**'; allowed REPOSITORY"),
         ("keep: ['sha256:12']", "retention.keep.0: found 'sha256:12'; allowed REPOSITORY"),
-        ("ttl: 1h", "retention.ttl: found an unknown key; allowed part_ttl (did you mean that?)"),
+        ("ttl: 1h", "retention.ttl: found an unknown key; allowed keep, max_size, min_free"),
         ("upstreams: {ghcr.io: {ttl: 1h}}", "retention.upstreams.ghcr.io: found this name; all"),
         ("upstreams: {docker.io: {ttl: 5}}", "retention.upstreams.docker.io.ttl: found '5'; allow"),
         ("upstreams: {docker.io: 1h}", "retention.upstreams.docker.io: found a single value;"),

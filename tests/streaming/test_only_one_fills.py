@@ -10,8 +10,9 @@ import pytest
 
 from cache.oci.digest import Digest
 from cache.streaming.coalescer import Coalescer
-from cache.streaming.part import is_at, lock_part
+from cache.streaming.part import lock_part
 from cache.streaming.reader import Reader
+from cache.streaming.reading import is_at
 from cache.streaming.source import SourceFailed
 from cache.streaming.store import FileStore
 from tests.streaming.sources import MemorySource, order_of

@@ -10,13 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
-#: Whoever removes a blob holds its lock for the time of an unlink(2). A reader tries again with so
-#: long a pause, and so long in all (seconds).
+#: Whoever removes a blob holds its lock for the time of an unlink(2). So often, and with so long a
+#: pause (seconds), a reader tries again.
+_TRIES = 1000
 _PAUSE = 0.001
-_PATIENCE = 2.0
 
 
 def mark_read(fd: int) -> None:
@@ -24,8 +23,7 @@ def mark_read(fd: int) -> None:
 
     Where files cannot be locked it goes unsaid.
     """
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
+    for _ in range(_TRIES):
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,10 +49,10 @@ def remove_unread(path: Path) -> bool:
     """Remove the file unless somebody reads it; whether it is not there any more."""
     fd = _open(path)
     if fd is None:
-        # What is no plain file cannot be read either.
-        with suppress(FileNotFoundError):
-            path.unlink()
-        return True
+        # What is no plain file cannot be read either; a plain one may have come just now.
+        if path.is_symlink():
+            path.unlink(missing_ok=True)
+        return not path.exists()
     try:
         if not _lock_alone(fd):
             return False

@@ -130,20 +130,20 @@ def test_who_opens_while_it_is_removed_has_the_whole_or_nothing(store: FileStore
     found: list[bytes] = []
 
     def read() -> None:
-        while not over.is_set():
+        while not over.wait(0.001):
             opened = store.open(DIGEST)
             if opened is not None:
                 with opened:
                     assert store.stat(DIGEST) is not None, "it is held as long as it is open"
                     found.append(opened.read())
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
+    readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
     for _ in range(300):
         _hold(store)
         while not store.remove_unread(DIGEST):
-            pass
+            over.wait(0.0005)
     over.set()
     for reader in readers:
         reader.join(30)

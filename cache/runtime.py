@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import threading
 import time
@@ -20,8 +21,10 @@ from cache.config import Config, Proxy, capacity
 from cache.memory import Memory
 from cache.negatives import Negatives
 from cache.oci.repository import Repository
+from cache.signals import Bell, RollCall
 from cache.streaming.coalescer import Coalescer
 from cache.streaming.flight import Flights, exclusive
+from cache.streaming.room import Room
 from cache.streaming.store import FileStore, Store
 from cache.streaming.sweep import sweep_locks
 from cache.traffic import Traffic
@@ -33,13 +36,20 @@ from cache.version import VERSION
 USER_AGENT = f"mirrorsite/{VERSION}"
 
 
+#: A fill waits so long (seconds) for room on the disk; containerd waits 30 for its first byte.
+_ROOM_PATIENCE = 8.0
+
 #: A record that nobody has written anew for so long (seconds) means nothing any more.
 _LONGEST_MEMORY = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything that lives as long as the process. ``locks`` is a folder for lock files."""
+    """Everything that lives as long as the process. ``locks`` is a folder for lock files.
+
+    ``bell`` wakes the janitor, wherever it is; ``roll`` has all processes write down what was
+    pulled.
+    """
 
     config: Config
     store: Store
@@ -52,6 +62,8 @@ class Runtime:
     remembered: Remembered
     keys: Keys
     locks: Path
+    bell: Bell
+    roll: RollCall
     now: Callable[[], datetime]
 
     def proxy_of(self, repository: Repository) -> Proxy:
@@ -70,7 +82,8 @@ class Runtime:
 
 def build(config: Config) -> Runtime:
     """A runtime of its own; raises ``OSError`` if the store's folders cannot be made."""
-    store = FileStore(config.storage.root)
+    bell = Bell(config.storage.root / "retention")
+    store = FileStore(config.storage.root, room=_room(config, bell))
     memory = _memory(config)
     return Runtime(
         config=config,
@@ -84,6 +97,8 @@ def build(config: Config) -> Runtime:
         remembered=Remembered(memory),
         keys=keys(config),
         locks=_locks(config),
+        bell=bell,
+        roll=RollCall(config.storage.root / "retention"),
         now=lambda: datetime.now(UTC),
     )
 
@@ -91,6 +106,15 @@ def build(config: Config) -> Runtime:
 def reach(proxy: Proxy) -> Upstream:
     """An upstream apart from any mirror that runs, which shares nothing with it; to be closed."""
     return Upstream(_endpoint(proxy))
+
+
+def _room(config: Config, bell: Bell) -> Room:
+    """The store's disk, of which the operator wants some to stay free."""
+    return Room(
+        config.storage.root,
+        config.retention.min_free.of,
+        functools.partial(bell.ask, patience=_ROOM_PATIENCE),
+    )
 
 
 def _endpoint(proxy: Proxy) -> Endpoint:
@@ -137,8 +161,7 @@ def make_folders(config: Config) -> None:
 
 def sweep(config: Config) -> None:
     """Remove what killed processes left in the store's folders and nobody can use; ``OSError``."""
-    store = FileStore(config.storage.root)
-    store.sweep(time.time())
+    FileStore(config.storage.root).sweep(time.time(), kept_parts(config))
     sweep_locks(_locks(config))
     _memory(config).sweep(before=time.time() - _LONGEST_MEMORY)
 
@@ -155,6 +178,12 @@ def access_changed() -> None:
         _current.remembered.changed()
     elif settings.MIRROR.storage.root.is_dir():
         Remembered(_memory(settings.MIRROR)).changed()
+
+
+def kept_parts(config: Config) -> float:
+    """How long (seconds) the beginning of a blob is kept that nobody continues."""
+    ttl = config.retention.part_ttl
+    return math.inf if ttl is None else ttl.total_seconds()
 
 
 def drain(timeout: float) -> None:

@@ -30,9 +30,7 @@ def start() -> None:
 def flush() -> None:
     """Write down what this process's pulls have left behind since the last time."""
     traffic = runtime.current().traffic
-    confirmed = traffic.take_confirmed()
-    if confirmed:
-        catalog.confirm_tags(confirmed)
+    catalog.write_down(traffic)
     used = traffic.take_used()
     if used:
         machine_tokens.record_use(used)

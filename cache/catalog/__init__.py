@@ -37,6 +37,7 @@ from cache.catalog.manifests import (
     promised_size,
     record_manifest,
 )
+from cache.catalog.pulls import write_down
 from cache.catalog.repositories import is_repository_known, list_repositories
 from cache.catalog.tags import (
     KnownTag,
@@ -82,4 +83,5 @@ __all__ = [
     "record_manifest",
     "record_tag",
     "recorded_size",
+    "write_down",
 ]

@@ -133,8 +133,8 @@ def _record_incident(
 def _record_blob(digest: Digest, size: int, now: datetime) -> None:
     # The newest fill knows best: with a wrong size in its row, a blob would be refused for ever.
     models.Blob.objects.bulk_create(
-        [models.Blob(digest=str(digest), size=size, stored_at=now)],
+        [models.Blob(digest=str(digest), size=size, stored_at=now, pulled_at=now)],
         update_conflicts=True,
         unique_fields=["digest"],
-        update_fields=["size", "stored_at"],
+        update_fields=["size", "stored_at", "pulled_at"],
     )

@@ -87,7 +87,8 @@ def manifest_row(manifest: Manifest, now: datetime) -> models.Manifest:
         for is_manifest, descriptors in ((False, manifest.blobs), (True, manifest.children))
         for descriptor in descriptors
     }
-    row, is_new = models.Manifest.objects.get_or_create(
+    # Locked, as far as the database locks rows: an eviction must not remove it under our hands.
+    row, is_new = models.Manifest.objects.select_for_update().get_or_create(
         digest=str(manifest.digest),
         defaults={
             "media_type": manifest.media_type,
@@ -107,7 +108,7 @@ def manifest_row(manifest: Manifest, now: datetime) -> models.Manifest:
 @note()
 def link_manifest(repository: Repository, digest: Digest, now: datetime) -> None:
     """Upstream vouched that the repository contains a manifest that is held already."""
-    row = models.Manifest.objects.filter(digest=str(digest)).first()
+    row = models.Manifest.objects.select_for_update().filter(digest=str(digest)).first()
     if row is not None:
         _link_manifest(repository, row, now)
 
@@ -150,7 +151,10 @@ def _link_manifest(repository: Repository, row: models.Manifest, now: datetime) 
     models.ManifestLink.objects.bulk_create(
         [
             models.ManifestLink(
-                repository=repository_row(repository, now), manifest=row, proved_at=now
+                repository=repository_row(repository, now),
+                manifest=row,
+                proved_at=now,
+                pulled_at=now,
             )
         ],
         ignore_conflicts=True,

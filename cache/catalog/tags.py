@@ -18,7 +18,7 @@ from cache.oci.repository import Repository
 from cache.traffic import Confirmation
 
 #: A note that only renews a time waits no longer than this (seconds) for another writer.
-_NO_HURRY = 0.25
+NO_HURRY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) 
         return False
 
 
-@note(patience=_NO_HURRY)
+@note(patience=NO_HURRY)
 def confirm_tags(confirmed: Mapping[tuple[Repository, Tag], Confirmation]) -> None:
     """Upstream said at these moments that the tags point to where they did.
 
@@ -105,7 +105,7 @@ def any_tag(repository: Repository) -> Tag | None:
 
 @note()
 def _record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
-    target = models.Manifest.objects.filter(digest=str(digest)).first()
+    target = models.Manifest.objects.select_for_update().filter(digest=str(digest)).first()
     if target is None:
         return
     row, is_new = models.Tag.objects.select_for_update().get_or_create(

@@ -5,6 +5,7 @@ from cache.models.blob import Blob, BlobLink
 from cache.models.incident import Incident
 from cache.models.manifest import Manifest, ManifestLink, ManifestReference
 from cache.models.repository import Repository
+from cache.models.retention import DoomedFile, Pin, Removal
 from cache.models.tag import Tag, TagMove
 
 __all__ = [
@@ -12,11 +13,14 @@ __all__ = [
     "AccessTokenLimit",
     "Blob",
     "BlobLink",
+    "DoomedFile",
     "Grant",
     "Incident",
     "Manifest",
     "ManifestLink",
     "ManifestReference",
+    "Pin",
+    "Removal",
     "Repository",
     "Tag",
     "TagMove",

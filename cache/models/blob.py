@@ -9,11 +9,19 @@ from cache.models.repository import Repository
 
 
 class Blob(models.Model):
-    """A blob that the store holds. The store has the last word on whether it is there."""
+    """A blob that the store holds. The store has the last word on whether it is there.
+
+    `pulled_at` is when a client was last given it, as far as that is written down.
+    """
 
     digest = models.CharField(max_length=LONGEST_DIGEST, unique=True)
     size = models.BigIntegerField()
     stored_at = models.DateTimeField()
+    pulled_at = models.DateTimeField()
+
+    class Meta:
+        # The sum of all sizes is read from it, too.
+        indexes = [models.Index(fields=["pulled_at", "size"], name="blob_pulled")]
 
     def __str__(self) -> str:
         return self.digest

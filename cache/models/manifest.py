@@ -23,16 +23,21 @@ class Manifest(models.Model):
 
 
 class ManifestLink(models.Model):
-    """The record that a repository contains a manifest: upstream said so."""
+    """The record that a repository contains a manifest: upstream said so.
+
+    `pulled_at` is when a client was last given it there, as far as that is written down.
+    """
 
     repository = models.ForeignKey(Repository, models.CASCADE, related_name="manifest_links")
     manifest = models.ForeignKey(Manifest, models.CASCADE, related_name="links")
     proved_at = models.DateTimeField()
+    pulled_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["repository", "manifest"], name="manifest_link_once"),
         ]
+        indexes = [models.Index(fields=["pulled_at"], name="manifest_link_pulled")]
 
     def __str__(self) -> str:
         return f"{self.repository} contains {self.manifest}"

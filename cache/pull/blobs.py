@@ -96,6 +96,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
     file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
     if file is None:
         with _join(repository, digest, linked=link is not None) as arriving:
+            mirror.traffic.note_blob(digest, mirror.now())
             yield arriving
         return
     try:
@@ -106,6 +107,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         elif link.size is None:
             # The filler was killed, or the database was gone, just after the commit.
             catalog.record_blob(digest, size, mirror.now())
+        mirror.traffic.note_blob(digest, mirror.now())
         yield Held(digest, size, file, outcome)
     except BaseException:
         file.close()
@@ -283,7 +285,9 @@ def _prove(repository: Repository, digest: Digest, held: int | None = None) -> i
 
 def _record(repository: Repository, digest: Digest, size: int, origin: str | None) -> None:
     proved = repository if origin == str(repository) else None
-    catalog.record_fill(digest, size, proved, runtime.current().now())
+    mirror = runtime.current()
+    catalog.record_fill(digest, size, proved, mirror.now())
+    mirror.bell.ring()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,8 @@ def resolve_permitted(
 ) -> ManifestAnswer:
     """The same for a client of which it is known already that it may pull the repository."""
     if isinstance(reference, Digest):
-        return _by_digest(repository, reference)
-    answer = _by_tag(repository, reference)
+        return _noted(repository, _by_digest(repository, reference))
+    answer = _noted(repository, _by_tag(repository, reference))
     for _ in range(_DEEPEST_INDEX):
         if accepts(accept, answer.manifest.media_type):
             return answer
@@ -92,10 +92,17 @@ def _for_plain_client(repository: Repository, tag: Tag, answer: ManifestAnswer) 
             UNKNOWN,
             f"{repository}:{tag} is a {found.media_type}, which the client's Accept does not allow",
         )
-    inner = _by_digest(repository, child.digest)
+    inner = _noted(repository, _by_digest(repository, child.digest))
     if answer.outcome is Outcome.STALE:
         return replace(answer, manifest=inner.manifest)
     return inner if inner.outcome is Outcome.MISS else replace(answer, manifest=inner.manifest)
+
+
+def _noted(repository: Repository, answer: ManifestAnswer) -> ManifestAnswer:
+    """The answer, which counts as a pull: what is pulled is kept."""
+    mirror = runtime.current()
+    mirror.traffic.note_manifest(repository, answer.manifest.digest, mirror.now())
+    return answer
 
 
 def _by_digest(repository: Repository, digest: Digest) -> ManifestAnswer:

@@ -41,7 +41,7 @@ class Room:
         self,
         folder: Path,
         reserve: Callable[[int], int] = lambda _total: 0,
-        ask: Callable[[int], None] = lambda _wanted: None,
+        ask: Callable[[int], object] = lambda _wanted: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder

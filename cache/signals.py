@@ -84,8 +84,10 @@ class RollCall:
         self._call = folder / "call"
 
     @contextmanager
-    def joined(self) -> Iterator[Callable[[], None]]:
+    def joined(self) -> Iterator[Callable[[int], None]]:
         """Be called for as long as the block runs. The block is given how to answer a call.
+
+        It answers with the call's number, as it was before the work was done.
 
         Raises ``OSError``.
         """
@@ -94,7 +96,7 @@ class RollCall:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            yield lambda: self._answer(fd)
+            yield lambda number: _answer(fd, number)
         finally:
             path.unlink(missing_ok=True)
             os.close(fd)
@@ -117,10 +119,6 @@ class RollCall:
             time.sleep(LOOK_AGAIN / 2)
         return []
 
-    def _answer(self, fd: int) -> None:
-        with suppress(OSError):
-            os.pwrite(fd, f"{self.number()}\n".encode(), 0)
-
     def _present(self) -> Iterator[Path]:
         """The files of living processes; those of dead ones are removed."""
         for path in self._folder.glob("present-*.lock"):
@@ -133,6 +131,11 @@ class RollCall:
                     yield path
                 finally:
                     os.close(fd)
+
+
+def _answer(fd: int, number: int) -> None:
+    with suppress(OSError):
+        os.pwrite(fd, f"{number}\n".encode(), 0)
 
 
 def _touch(path: Path) -> None:

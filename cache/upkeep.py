@@ -1,6 +1,7 @@
 """What the mirror does by itself, beside serving.
 
-It reads its store again, for damage, and writes down in batches what pulls have left behind.
+It reads its store again, for damage, writes down in batches what pulls have left behind, and
+removes what is not to be kept.
 """
 
 from __future__ import annotations
@@ -9,31 +10,41 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
-from cache import catalog, runtime, scrub
+from cache import catalog, retention, runtime, scrub
 from cache.access import machine_tokens
 from cache.scrub import Finding, Job, Pace
+from cache.signals import RollCall
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two batches.
 FLUSH_STEP = 5.0
 
+#: Seconds between two looks at the roll call, which asks for a batch at once.
+CALL_STEP = 0.1
+
 
 def start() -> None:
     """Begin what goes on in the background of this process, which must not be forked later."""
-    for work in (_scrub, _keep_flushing):
+    for work in (_scrub, _keep_flushing, _keep_house):
         threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
 
 
-def flush() -> None:
-    """Write down what this process's pulls have left behind since the last time."""
+def flush() -> bool:
+    """Write down what this process's pulls have left behind; whether the database took the pulls.
+
+    Raises ``OSError`` if the store's folders are gone.
+    """
     traffic = runtime.current().traffic
-    catalog.write_down(traffic)
+    is_written = catalog.write_down(traffic)
     used = traffic.take_used()
     if used:
         machine_tokens.record_use(used)
+    return is_written
 
 
 def scrub_job(
@@ -67,13 +78,41 @@ def command_place() -> Path:
 
 
 def _keep_flushing() -> None:
+    roll = runtime.current().roll
     while True:
-        time.sleep(FLUSH_STEP)
         try:
-            flush()
+            with roll.joined() as answer:
+                _flush_when_called(roll, answer)
         except OSError as error:
-            # The store's folders are gone: there is nothing to write down until they are back.
-            log.error("What pulls have left behind is not written down: %s", error)
+            # The store's folders are gone, or full: nobody can call this process until then.
+            log.error("What pulls have left behind waits to be written down: %s", error)
+        time.sleep(FLUSH_STEP)
+        with suppress(OSError):
+            flush()
+
+
+def _flush_when_called(roll: RollCall, answer: Callable[[int], None]) -> NoReturn:
+    answered = roll.number()
+    answer(answered)
+    flushed_at = time.monotonic()
+    while True:
+        time.sleep(CALL_STEP)
+        called = roll.number()
+        if called == answered and time.monotonic() - flushed_at < FLUSH_STEP:
+            continue
+        is_written = flush()
+        flushed_at = time.monotonic()
+        if is_written and called != answered:
+            answer(called)
+            answered = called
+
+
+def _keep_house() -> None:
+    try:
+        with scrub.alone(runtime.current().locks / "janitor.lock", wait=True):
+            retention.keep_house()
+    except OSError as error:
+        log.error("Nothing is evicted: %s", error)
 
 
 def _scrub() -> None:

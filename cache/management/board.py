@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from cache.management.progress import LINE, REDRAW, Meter, bar, readable, share
+from cache.management.progress import LINE, REDRAW, Meter, bar, share
+from cache.retention import readable
 from cache.warm import Overview, Standing, State
 
 _AT_WORK = (State.ASKING, State.FETCHING)

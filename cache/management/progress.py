@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from cache.retention import readable
+
 REDRAW = 0.1
 LINE = 30.0
 _BAR = 20
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 class Meter:
@@ -98,15 +99,6 @@ def bar(done: float) -> str:
 def share(done: float, total: float) -> float:
     """How much of the whole, from 0 to 1; all of it if there is nothing to do."""
     return min(1.0, done / total) if total else 1.0
-
-
-def readable(size: float) -> str:
-    """A number of bytes with a fitting unit."""
-    for unit in _UNITS[:-1]:
-        if size < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} {_UNITS[-1]}"
 
 
 def _clock_time(seconds: float | None) -> str:

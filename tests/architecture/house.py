@@ -72,9 +72,10 @@ ROOMS: dict[str, set[str]] = {
     "cache.retention": {
         "cache.runtime",
         "cache.catalog",
-        "cache.access",
-        "cache.freshness",
+        "cache.config",
+        "cache.database",
         "cache.models",
+        "cache.streaming",
     },
     "cache.readiness": {"cache.database", "cache.runtime"},
     "cache.runtime": {
@@ -91,7 +92,14 @@ ROOMS: dict[str, set[str]] = {
     "cache.negatives": set(),
     "cache.signals": set(),
     "cache.version": set(),
-    "cache.upkeep": {"cache.runtime", "cache.catalog", "cache.scrub", "cache.access"},
+    "cache.upkeep": {
+        "cache.runtime",
+        "cache.access",
+        "cache.catalog",
+        "cache.retention",
+        "cache.scrub",
+        "cache.signals",
+    },
     "cache.scrub": {"cache.streaming"},
     "cache.access": {"cache.models", "cache.database", "cache.memory"},
     "cache.traffic": set(),

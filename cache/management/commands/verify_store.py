@@ -14,7 +14,8 @@ from django.db import Error as DatabaseError
 from cache import runtime, scrub, upkeep
 from cache.config import values
 from cache.config.document import Scalar
-from cache.management.progress import Progress, readable
+from cache.management.progress import Progress
+from cache.retention import readable
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser

@@ -20,7 +20,7 @@ from django.db import connections
 from cache import upkeep, warm
 from cache.management.board import Board
 from cache.management.commands.serve import prepare_database, prepare_root
-from cache.management.progress import readable
+from cache.retention import readable
 from cache.oci.errors import RegistryError
 from cache.warm import Overview, Request, Skipped, Standing, State, Unreadable, Wish
 

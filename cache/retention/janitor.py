@@ -1,0 +1,185 @@
+"""The janitor of the running mirror: one of all its processes, and of all its machines."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import psycopg
+from django.db import Error as DatabaseError
+from django.db import connection, connections
+
+from cache import runtime
+from cache.retention.reconcile import reconcile
+from cache.retention.run import Run, Summary, current_policy, measure
+from cache.retention.words import readable
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two runs, if no limit is crossed meanwhile.
+INTERVAL = 300.0
+
+#: Seconds between two looks at the bell; nothing is asked of the database for them.
+LISTEN_STEP = 0.2
+
+#: A growing store is measured no more often than this (seconds).
+_MEASURE_STEP = 1.0
+
+#: Records and files are brought together at the start, and then so often (seconds).
+_RECONCILE = 24 * 3600.0
+
+#: After a failure, seconds until the next try.
+_TRY_AGAIN = 30.0
+
+#: Names the janitors' lock among PostgreSQL's advisory locks.
+_ADVISORY = 0x6D6972726F72
+
+#: Of its time the janitor works so much, at most, while clients pull through the same process.
+_SHARE = 0.5
+
+
+class Pace:
+    """Leaves the other threads of the process their time: for each second of work, some of rest."""
+
+    def __init__(
+        self,
+        share: float = _SHARE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._rest = 1 / share - 1
+        self._clock = clock
+        self._sleep = sleep
+        self._rested_at = clock()
+
+    def __call__(self) -> None:
+        """Rest, for what was done since the last rest."""
+        self._sleep(min(1.0, (self._clock() - self._rested_at) * self._rest))
+        self._rested_at = self._clock()
+
+
+def keep_house(interval: float = INTERVAL, listen_step: float = LISTEN_STEP) -> NoReturn:
+    """Run now and then, and at once when a limit is crossed, for ever.
+
+    For the one process that holds the janitor's lock on this machine. It outlives whatever goes
+    wrong in a run.
+    """
+    while True:
+        try:
+            with _alone_in_the_database() as is_still_alone:
+                _keep_house(is_still_alone, interval, listen_step)
+        except Exception:
+            log.exception("The janitor stopped; it goes on in %g s", _TRY_AGAIN)
+        finally:
+            connections.close_all()
+        time.sleep(_TRY_AGAIN)
+
+
+def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step: float) -> None:
+    mirror = runtime.current()
+    reconciled_at = ran_at = measured_at = float("-inf")
+    # Not what was heard before: it is the first run's business.
+    heard = mirror.bell.heard()
+    while is_still_alone():
+        if time.monotonic() - reconciled_at >= _RECONCILE:
+            reconcile(Pace())
+            reconciled_at = time.monotonic()
+        if time.monotonic() - ran_at >= interval:
+            clean()
+            ran_at = time.monotonic()
+        connection.close_if_unusable_or_obsolete()
+        while time.monotonic() - ran_at < interval:
+            time.sleep(listen_step)
+            now_heard = mirror.bell.heard()
+            if now_heard == heard or time.monotonic() - measured_at < _MEASURE_STEP:
+                continue
+            heard, measured_at = now_heard, time.monotonic()
+            if mirror.bell.wanted() or _is_over():
+                break
+        else:
+            continue
+        ran_at = float("-inf")
+
+
+def clean() -> Summary:
+    """One run by the mirror itself, which answers those who wait for room."""
+    mirror = runtime.current()
+    began_at = time.time_ns()
+    try:
+        kept = runtime.kept_parts(mirror.config)
+        mirror.store.sweep(mirror.now().timestamp(), kept)
+        summary = Run(
+            policy=current_policy(), by="janitor", wanted=mirror.bell.wanted(), pause=Pace()
+        ).now()
+    finally:
+        # Also when it failed: who waits streams past the store, and waits no longer for that.
+        mirror.bell.answer(began_at)
+    _tell(summary)
+    return summary
+
+
+def _is_over() -> bool:
+    """Whether the store or its disk has grown beyond a limit."""
+    policy, use = current_policy(), measure()
+    if policy.max_size is not None and use.held > policy.max_size:
+        return True
+    return use.free < policy.min_free.of(use.disk)
+
+
+def _tell(summary: Summary) -> None:
+    if summary.images or summary.blobs:
+        log.info(
+            "Removed %d images and %d blobs, %s; the store holds %s",
+            summary.images,
+            summary.blobs,
+            readable(summary.size),
+            readable(summary.held),
+        )
+    if summary.over or summary.short:
+        log.warning(
+            "The store is %s over its size and its disk %s too full: what is left is pinned, or is "
+            "being pulled",
+            readable(summary.over),
+            readable(summary.short),
+        )
+
+
+@contextmanager
+def _alone_in_the_database() -> Iterator[Callable[[], bool]]:
+    """Hold a lock against other machines on the same PostgreSQL; waits for it.
+
+    The block is given how to ask whether it still holds the lock, which falls with its connection.
+    """
+    if connection.vendor != "postgresql":
+        yield lambda: True
+        return
+    # A connection of its own: one of the pool would go back, lock and all.
+    parameters: dict[str, Any] = connection.get_connection_params()
+    parameters = {k: v for k, v in parameters.items() if k in _LIBPQ}
+    with psycopg.connect(**parameters, autocommit=True) as own:
+        while not _query(own, "SELECT pg_try_advisory_lock(%s)", _ADVISORY):
+            time.sleep(_TRY_AGAIN / 10)
+
+        def is_still_alone() -> bool:
+            try:
+                return bool(_query(own, "SELECT 1"))
+            except (DatabaseError, psycopg.Error):
+                return False
+
+        yield is_still_alone
+
+
+#: What of Django's parameters is libpq's, and not the adapter's.
+_LIBPQ = frozenset(
+    {"dbname", "user", "password", "host", "port", "service", "passfile", "sslmode", "sslrootcert"}
+    | {"sslcert", "sslkey", "connect_timeout", "tcp_user_timeout", "keepalives_idle"}
+    | {"keepalives_interval", "keepalives_count"}
+)
+
+
+def _query(own: psycopg.Connection[Any], sql: str, *parameters: int) -> bool:
+    row = own.execute(sql.encode(), parameters).fetchone()
+    return bool(row and row[0])

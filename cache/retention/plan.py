@@ -1,0 +1,296 @@
+"""What is to go, in order: what has expired; then, as long as limits ask for more, the oldest.
+
+A plan is made in steps, and each step knows what the ones before it have decided. Whoever carries
+a step out says so, since from then on the database knows it too.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cache.retention import contents
+from cache.retention.contents import HeldBlob, Page
+from cache.retention.policy import Image, LoneBlob, Policy, Reason, goes_along
+from cache.retention.words import ago, readable, short
+
+#: Blobs of their own in one step.
+_BLOBS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An image, or a blob of its own (``blob``), that goes as a whole; sizes in bytes.
+
+    links: the image, and the images of an index that go with it. blobs: what nothing else needs.
+    missing: what the image needs and what is not here: somebody may be filling it.
+    """
+
+    subject: Image | LoneBlob
+    reason: Reason
+    detail: str
+    links: tuple[Image, ...] = ()
+    blobs: tuple[HeldBlob | LoneBlob, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """What it frees."""
+        return sum(blob.size for blob in self.blobs)
+
+
+@dataclass(slots=True)
+class Target:
+    """The bytes that still have to go: over the largest size, and short of the free space."""
+
+    over: int
+    short: int
+    policy: Policy
+    now: datetime
+    over_at_first: int = field(init=False)
+    short_at_first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.over_at_first, self.short_at_first = self.over, self.short
+
+    def is_met(self) -> bool:
+        """Whether nothing has to go."""
+        return self.over <= 0 and self.short <= 0
+
+    def take(self, size: int) -> None:
+        """So many bytes go; or, when negative, stay after all."""
+        self.over -= size
+        self.short -= size
+
+    def why(self, pulled_at: datetime) -> tuple[Reason, str]:
+        """The reason for the next one that goes."""
+        since = f"last pulled {ago(pulled_at, self.now)}"
+        if self.over > 0:
+            allowed = readable(self.policy.max_size or 0)
+            detail = f"{since}, the store was {readable(self.over_at_first)} over {allowed}"
+            return Reason.MAX_SIZE, detail
+        return Reason.MIN_FREE, f"{since}, the disk was {readable(self.short_at_first)} too full"
+
+
+class Planner:
+    """Decides what goes under a policy at ``now``; writes nothing."""
+
+    def __init__(self, policy: Policy, now: datetime) -> None:
+        self.policy = policy
+        self.now = now
+        self._gone_links: Counter[int] = Counter()
+        self._gone_users: Counter[str] = Counter()
+        self._gone_parents: Counter[tuple[int, str]] = Counter()
+        # What has lost its index, or its manifests, and stays for having been pulled since.
+        self._loose: list[tuple[datetime, str, Image | LoneBlob]] = []
+        self._seen_loose: set[str] = set()
+
+    def carried_out(self) -> None:
+        """What was decided so far has been done, or was left: the database tells from now on."""
+        self._gone_links.clear()
+        self._gone_users.clear()
+        self._gone_parents.clear()
+
+    def expired(self) -> Iterator[list[Unit]]:
+        """What was last pulled longer ago than its upstream's ttl."""
+        cutoffs = self.policy.cutoffs(self.now)
+        times = [each for each in (*cutoffs[0].values(), cutoffs[1]) if each is not None]
+        if not times:
+            return
+        for page in contents.images(cutoffs):
+            kept = self._kept_blobs(page)
+            yield [
+                self._image(image, page, kept, *self._why_expired(image.upstream, image.pulled_at))
+                for image in page.images
+                if not self._is_seen(image) and not self.policy.keeps_image(image)
+            ]
+        yield from self._expired_loose()
+        yield from self._expired_blobs(max(times))
+
+    def oldest(self, target: Target) -> Iterator[list[Unit]]:
+        """What was pulled longest ago, until the target is met or nothing is left that may go."""
+        if target.is_met():
+            return
+        lone = _Peekable(contents.lone_blobs())
+        for page in contents.images():
+            kept = self._kept_blobs(page)
+            step: list[Unit] = []
+            for image in page.images:
+                step += self._smaller_until(image.pulled_at, lone, target)
+                if target.is_met():
+                    break
+                if not self._is_seen(image) and not self.policy.keeps_image(image):
+                    unit = self._image(image, page, kept, *target.why(image.pulled_at))
+                    target.take(unit.size)
+                    step.append(unit)
+            yield step
+            if target.is_met():
+                return
+        while rest := self._smaller_until(None, lone, target):
+            yield rest
+
+    def purge(self, page: Page, detail: str) -> list[Unit]:
+        """All of a page's images, whatever keeps them, and all that nothing else needs."""
+        return [self._image(image, page, set(), Reason.PURGED, detail) for image in page.images]
+
+    def _image(self, image: Image, page: Page, kept: set[str], reason: Reason, detail: str) -> Unit:
+        links = self._with_children(image, page, reason)
+        blobs: list[HeldBlob] = []
+        missing: list[str] = []
+        for link in links:
+            self._gone_links[link.manifest] += 1
+            missing += page.missing.get(link.manifest, ())
+            if page.links.get(link.manifest, 0) > self._gone_links[link.manifest]:
+                continue
+            for blob in page.needs.get(link.manifest, ()):
+                self._gone_users[blob.digest] += 1
+                if blob.users > self._gone_users[blob.digest] or blob.digest in kept:
+                    continue
+                if reason is Reason.PURGED or goes_along(blob.pulled_at, image):
+                    blobs.append(blob)
+                else:
+                    self._let_loose(LoneBlob(blob.digest, blob.size, blob.pulled_at))
+        return Unit(image, reason, detail, tuple(links), tuple(blobs), tuple(missing))
+
+    def _with_children(self, image: Image, page: Page, reason: Reason) -> list[Image]:
+        """The image, and what it lists that no other index holds and was not pulled since."""
+        links, left = [], [image]
+        while left:
+            link = left.pop()
+            links.append(link)
+            for child in page.children.get(link.link, ()):
+                key = child.repository, child.digest
+                self._gone_parents[key] += 1
+                if page.parents[key] > self._gone_parents[key] or self._is_seen(child):
+                    continue
+                if reason is Reason.PURGED or (
+                    goes_along(child.pulled_at, image) and not self.policy.keeps_image(child)
+                ):
+                    left.append(child)
+                else:
+                    self._let_loose(child)
+        return links
+
+    def _kept_blobs(self, page: Page) -> set[str]:
+        """What is kept of the blobs that the page's images need, if they lose the images."""
+        if all(each.tag is not None for each in self.policy.keep):
+            return set()
+        digests = {blob.digest: blob for needs in page.needs.values() for blob in needs}
+        lone = [LoneBlob(blob.digest, blob.size, blob.pulled_at) for blob in digests.values()]
+        return {
+            blob.digest
+            for blob in contents.with_repositories(lone)
+            if self.policy.keeps_blob(blob.digest, blob.repositories)
+        }
+
+    def _why_expired(self, upstream: str, pulled_at: datetime) -> tuple[Reason, str]:
+        ttl = short(self.policy.ttl_of(upstream))
+        return Reason.EXPIRED, f"last pulled {ago(pulled_at, self.now)}, ttl {ttl}"
+
+    def _expired_loose(self) -> Iterator[list[Unit]]:
+        while self._loose:
+            _, _, found = heapq.heappop(self._loose)
+            if isinstance(found, Image):
+                if self.policy.has_expired(found.upstream, found.pulled_at, self.now):
+                    why = self._why_expired(found.upstream, found.pulled_at)
+                    yield self._loose_image(found, *why)
+            else:
+                (blob,) = contents.with_repositories([found])
+                yield self._expired_of([blob])
+
+    def _expired_blobs(self, latest: datetime) -> Iterator[list[Unit]]:
+        step: list[LoneBlob] = []
+        for blob in contents.lone_blobs(latest):
+            if blob.digest not in self._seen_loose:
+                step.append(blob)
+            if len(step) >= _BLOBS:
+                yield self._expired_of(step)
+                step = []
+        yield self._expired_of(step)
+
+    def _expired_of(self, blobs: list[LoneBlob]) -> list[Unit]:
+        return [
+            Unit(blob, *self._why_expired(_longest(self.policy, blob), blob.pulled_at), (), (blob,))
+            for blob in blobs
+            if self.policy.has_blob_expired(blob, self.now)
+            and not self.policy.keeps_blob(blob.digest, blob.repositories)
+        ]
+
+    def _smaller_until(self, until: datetime | None, lone: _Peekable, target: Target) -> list[Unit]:
+        """What is no image of its own, and was pulled before ``until``."""
+        step: list[Unit] = []
+        while not target.is_met() and len(step) < _BLOBS:
+            blob = lone.head
+            if blob is not None and blob.digest in self._seen_loose:
+                lone.advance()
+                continue
+            found = self._next_smaller(until, lone)
+            if found is None:
+                break
+            units = self._smaller(found, target)
+            target.take(sum(unit.size for unit in units))
+            step += units
+        return step
+
+    def _next_smaller(self, until: datetime | None, lone: _Peekable) -> Image | LoneBlob | None:
+        """What was pulled first of what is loose and of the blobs of their own."""
+        blob, loose = lone.head, self._loose[0] if self._loose else None
+        if loose is not None and (blob is None or loose[0] <= blob.pulled_at):
+            if until is not None and loose[0] > until:
+                return None
+            return heapq.heappop(self._loose)[2]
+        if blob is not None and (until is None or blob.pulled_at <= until):
+            lone.advance()
+            return blob
+        return None
+
+    def _smaller(self, found: Image | LoneBlob, target: Target) -> list[Unit]:
+        why = target.why(found.pulled_at)
+        if isinstance(found, Image):
+            return self._loose_image(found, *why)
+        if found.digest in self._seen_loose:
+            (found,) = contents.with_repositories([found])
+        if self.policy.keeps_blob(found.digest, found.repositories):
+            return []
+        return [Unit(found, *why, (), (found,))]
+
+    def _loose_image(self, image: Image, reason: Reason, detail: str) -> list[Unit]:
+        if self.policy.keeps_image(image):
+            return []
+        page = contents.complete([image])
+        return [self._image(image, page, self._kept_blobs(page), reason, detail)]
+
+    def _let_loose(self, found: Image | LoneBlob) -> None:
+        key = _key(found)
+        if key not in self._seen_loose:
+            self._seen_loose.add(key)
+            heapq.heappush(self._loose, (found.pulled_at, key, found))
+
+    def _is_seen(self, image: Image) -> bool:
+        return bool(self._seen_loose) and _key(image) in self._seen_loose
+
+
+class _Peekable:
+    """Blobs of their own, of which the next one can be looked at."""
+
+    def __init__(self, blobs: Iterator[LoneBlob]) -> None:
+        self._blobs = blobs
+        self.head: LoneBlob | None = None
+        self.advance()
+
+    def advance(self) -> None:
+        """Go to the next one."""
+        self.head = next(self._blobs, None)
+
+
+def _key(found: Image | LoneBlob) -> str:
+    return str(found.link) if isinstance(found, Image) else found.digest
+
+
+def _longest(policy: Policy, blob: LoneBlob) -> str:
+    """The upstream whose ttl keeps the blob longest."""
+    upstreams = {upstream for upstream, _ in blob.repositories} or {""}
+    return max(upstreams, key=lambda each: policy.ttl_of(each) or timedelta.max)

@@ -1,0 +1,115 @@
+"""Removing what an operator names, whatever the policy says: the next pull fetches it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cache import models, runtime
+from cache.catalog.pulls import chunks
+from cache.oci.selection import Selection
+from cache.retention import contents, evict
+from cache.retention.contents import PAGE
+from cache.retention.evict import Removed
+from cache.retention.plan import Planner, Unit
+from cache.retention.policy import Image, LoneBlob, Policy, Reason
+from cache.retention.run import TURN, Busy
+from cache.streaming.flight import exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a selection names: images, and blobs by their digest, with those that are pinned."""
+
+    images: tuple[Image, ...]
+    blobs: tuple[LoneBlob, ...]
+    pinned: frozenset[str]
+
+    @property
+    def digests(self) -> list[str]:
+        """Of everything, images first."""
+        return [image.digest for image in self.images] + [blob.digest for blob in self.blobs]
+
+    def is_pinned(self, digest: str) -> bool:
+        """Whether it is never evicted, so that a purge needs a second word."""
+        return digest in self.pinned
+
+
+def find(selection: Selection, policy: Policy) -> Found:
+    """What there is to purge.
+
+    A repository or a tag names images; a whole repository also the blobs that only it contains,
+    and no manifest needs; a digest names a manifest or a blob.
+    """
+    images = [
+        image
+        for image in _candidates(selection)
+        if selection.fits_manifest(image.upstream, image.name, image.tags, image.digest)
+    ]
+    blobs = list(_blobs(selection))
+    pinned = {image.digest for image in images if policy.keeps_image(image)}
+    pinned |= {b.digest for b in blobs if policy.keeps_blob(b.digest, b.repositories)}
+    return Found(tuple(images), tuple(blobs), frozenset(pinned))
+
+
+def purge(
+    found: Found, by: str, on_removed: Callable[[Removed], None] = lambda _removed: None
+) -> int:
+    """Remove it, also while it is pulled: who has a blob open gets the rest of it. The bytes.
+
+    Raises :class:`Busy`, ``OSError``, :class:`~cache.retention.evict.NotTaken` and
+    ``django.db.Error``.
+    """
+    mirror = runtime.current()
+    size = 0
+    with exclusive(mirror.locks, "retention", TURN) as is_alone:
+        if not is_alone:
+            raise Busy("another eviction is at work")
+        for units in _units(found, by):
+            for removed in evict.purge(units, mirror.store, by, mirror.now()):
+                size += removed.size
+                on_removed(removed)
+    return size
+
+
+def _units(found: Found, by: str) -> Iterator[list[Unit]]:
+    planner = Planner(Policy(), runtime.current().now())
+    detail = f"purged by {by}"
+    for chunk in chunks(found.images, PAGE):
+        yield planner.purge(contents.complete(chunk), detail)
+        planner.carried_out()
+    for blobs in chunks(found.blobs, PAGE):
+        yield [Unit(blob, Reason.PURGED, detail, (), (blob,)) for blob in blobs]
+
+
+def _candidates(selection: Selection) -> Iterator[Image]:
+    rows = models.ManifestLink.objects.order_by("repository__upstream", "repository__name", "pk")
+    if selection.digest is not None:
+        rows = rows.filter(manifest__digest=str(selection.digest))
+    repositories = models.Repository.objects.values_list("pk", "upstream", "name")
+    fitting = [
+        key
+        for key, upstream, name in repositories.iterator()
+        if selection.fits_repository(upstream, name)
+    ]
+    for chunk in chunks(fitting, PAGE):
+        yield from contents.find_images(rows.filter(repository_id__in=chunk))
+
+
+def _blobs(selection: Selection) -> Iterator[LoneBlob]:
+    if selection.tag is not None:
+        return
+    if selection.digest is not None:
+        rows = models.Blob.objects.filter(digest=str(selection.digest))
+        named = [LoneBlob(*row) for row in rows.values_list("digest", "size", "pulled_at")]
+        yield from (
+            blob
+            for blob in contents.with_repositories(named)
+            if selection.fits_blob(blob.repositories, blob.digest)
+        )
+        return
+    for blob in contents.lone_blobs():
+        if blob.repositories and all(
+            selection.fits_repository(upstream, name) for upstream, name in blob.repositories
+        ):
+            yield blob

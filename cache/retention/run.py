@@ -1,0 +1,157 @@
+"""One run: what has expired goes, then the oldest, until the store is as small as it is to be."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.db.models import Sum
+
+from cache import catalog, models, runtime
+from cache.database import question
+from cache.retention.evict import Removed, evict, remove_doomed
+from cache.retention.pins import list_pins
+from cache.retention.plan import Planner, Target, Unit
+from cache.retention.policy import Image, Policy, policy_of
+from cache.streaming.flight import exclusive
+
+log = logging.getLogger(__name__)
+
+#: Another run is waited for so long (seconds).
+TURN = 600.0
+
+#: A process has so long (seconds) to write down what was pulled through it.
+_ROLL_PATIENCE = 5.0
+
+
+class Busy(Exception):
+    """Another run is at work and does not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the store holds and what its disk has free, in bytes."""
+
+    held: int
+    disk: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run has done, or would do: numbers, and sizes in bytes.
+
+    over, short: what was still too much, and too little, at its end.
+    """
+
+    dry_run: bool = False
+    images: int = 0
+    blobs: int = 0
+    size: int = 0
+    held: int = 0
+    over: int = 0
+    short: int = 0
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under a policy. ``by`` is who wants it.
+
+    wanted: bytes for which there is to be room besides. on_removed is told of each unit that goes,
+    on_progress how many bytes have gone; pause is called between steps.
+    """
+
+    policy: Policy
+    by: str
+    dry_run: bool = False
+    wanted: int = 0
+    on_removed: Callable[[Removed], None] = lambda _removed: None
+    on_progress: Callable[[int], None] = lambda _size: None
+    pause: Callable[[], None] = lambda: None
+    summary: Summary = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.summary = Summary(dry_run=self.dry_run)
+
+    def now(self) -> Summary:
+        """Do it. Raises :class:`Busy`, ``OSError``, :class:`~cache.retention.evict.NotTaken` and
+        ``django.db.Error``; what was removed before that stays removed.
+        """
+        mirror = runtime.current()
+        with exclusive(mirror.locks, "retention", TURN) as is_alone:
+            if not is_alone:
+                raise Busy("another eviction is at work")
+            if not self.dry_run:
+                remove_doomed(mirror.store)
+            gather_pulls()
+            planner = Planner(self.policy, mirror.now())
+            for step in planner.expired():
+                self._carry_out(step, planner)
+            target = self._target(mirror.now())
+            for step in planner.oldest(target):
+                size = sum(unit.size for unit in step)
+                target.take(self._carry_out(step, planner) - size)
+        use = measure()
+        held = use.held - (self.summary.size if self.dry_run else 0)
+        over, short = max(0, target.over), max(0, target.short)
+        self.summary = replace(self.summary, held=held, over=over, short=short)
+        return self.summary
+
+    def _carry_out(self, step: list[Unit], planner: Planner) -> int:
+        """Remove what the step says; the bytes that went."""
+        self.pause()
+        if not step:
+            return 0
+        if self.dry_run:
+            removed = [Removed(unit, unit.size) for unit in step]
+        else:
+            gather_pulls()
+            mirror = runtime.current()
+            removed = evict(step, mirror.store, self.by, mirror.now())
+            planner.carried_out()
+        size = sum(each.size for each in removed)
+        self.summary = replace(
+            self.summary,
+            images=self.summary.images + sum(isinstance(r.unit.subject, Image) for r in removed),
+            blobs=self.summary.blobs + sum(len(r.unit.blobs) for r in removed),
+            size=self.summary.size + size,
+        )
+        for each in removed:
+            self.on_removed(each)
+        self.on_progress(self.summary.size)
+        return size
+
+    def _target(self, now: datetime) -> Target:
+        use = measure()
+        # What a dry run has decided so far is there still.
+        gone = self.summary.size if self.dry_run else 0
+        over = use.held - gone - self.policy.max_size if self.policy.max_size is not None else 0
+        missing = self.policy.min_free.of(use.disk) + self.wanted - use.free - gone
+        return Target(over, missing, self.policy, now)
+
+
+def current_policy() -> Policy:
+    """What the configuration and the pins say now."""
+    return policy_of(runtime.current().config, (each.selection for each in list_pins()))
+
+
+def gather_pulls() -> None:
+    """Have all processes write down what was pulled through them until now.
+
+    One that does not answer is passed over: it may be stopped, and the disk fills all the same.
+    """
+    mirror = runtime.current()
+    catalog.write_down(mirror.traffic)
+    late = mirror.roll.call(_ROLL_PATIENCE)
+    if late:
+        log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
+
+
+@question
+def measure() -> Use:
+    """What the store holds, as recorded, and its disk; raises ``OSError``."""
+    space = runtime.current().store.space()
+    held = models.Blob.objects.aggregate(held=Sum("size"))["held"] or 0
+    return Use(held, space.total, space.free)

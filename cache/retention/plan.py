@@ -84,6 +84,9 @@ class Planner:
         self._gone_links: Counter[int] = Counter()
         self._gone_users: Counter[str] = Counter()
         self._gone_parents: Counter[tuple[int, str]] = Counter()
+        # Links, and hashes of the digests of blobs of their own: there may be a million of them.
+        self._gone: set[int] = set()
+        self._gone_blobs: set[int] = set()
         # What has lost its index, or its manifests, and stays for having been pulled since.
         self._loose: list[tuple[datetime, str, Image | LoneBlob]] = []
         self._seen_loose: set[str] = set()
@@ -93,6 +96,8 @@ class Planner:
         self._gone_links.clear()
         self._gone_users.clear()
         self._gone_parents.clear()
+        self._gone.clear()
+        self._gone_blobs.clear()
 
     def expired(self) -> Iterator[list[Unit]]:
         """What was last pulled longer ago than its upstream's ttl."""
@@ -141,6 +146,7 @@ class Planner:
         blobs: list[HeldBlob] = []
         missing: list[str] = []
         for link in links:
+            self._gone.add(link.link)
             self._gone_links[link.manifest] += 1
             missing += page.missing.get(link.manifest, ())
             if page.links.get(link.manifest, 0) > self._gone_links[link.manifest]:
@@ -191,15 +197,25 @@ class Planner:
         return Reason.EXPIRED, f"last pulled {ago(pulled_at, self.now)}, ttl {ttl}"
 
     def _expired_loose(self) -> Iterator[list[Unit]]:
+        """What has expired of what was let loose; the rest is still the oldest's business."""
+        waiting = []
         while self._loose:
-            _, _, found = heapq.heappop(self._loose)
+            entry = heapq.heappop(self._loose)
+            found = entry[2]
             if isinstance(found, Image):
                 if self.policy.has_expired(found.upstream, found.pulled_at, self.now):
                     why = self._why_expired(found.upstream, found.pulled_at)
                     yield self._loose_image(found, *why)
-            else:
-                (blob,) = contents.with_repositories([found])
+                else:
+                    waiting.append(entry)
+                continue
+            (blob,) = contents.with_repositories([found])
+            if self.policy.has_blob_expired(blob, self.now):
                 yield self._expired_of([blob])
+            else:
+                waiting.append(entry)
+        self._loose = waiting
+        heapq.heapify(self._loose)
 
     def _expired_blobs(self, latest: datetime) -> Iterator[list[Unit]]:
         step: list[LoneBlob] = []
@@ -213,18 +229,22 @@ class Planner:
 
     def _expired_of(self, blobs: list[LoneBlob]) -> list[Unit]:
         return [
-            Unit(blob, *self._why_expired(_longest(self.policy, blob), blob.pulled_at), (), (blob,))
+            self._blob(blob, *self._why_expired(_longest(self.policy, blob), blob.pulled_at))
             for blob in blobs
             if self.policy.has_blob_expired(blob, self.now)
             and not self.policy.keeps_blob(blob.digest, blob.repositories)
         ]
+
+    def _blob(self, blob: LoneBlob, reason: Reason, detail: str) -> Unit:
+        self._gone_blobs.add(hash(blob.digest))
+        return Unit(blob, reason, detail, (), (blob,))
 
     def _smaller_until(self, until: datetime | None, lone: _Peekable, target: Target) -> list[Unit]:
         """What is no image of its own, and was pulled before ``until``."""
         step: list[Unit] = []
         while not target.is_met() and len(step) < _BLOBS:
             blob = lone.head
-            if blob is not None and blob.digest in self._seen_loose:
+            if blob is not None and self._is_seen_blob(blob):
                 lone.advance()
                 continue
             found = self._next_smaller(until, lone)
@@ -255,7 +275,7 @@ class Planner:
             (found,) = contents.with_repositories([found])
         if self.policy.keeps_blob(found.digest, found.repositories):
             return []
-        return [Unit(found, *why, (), (found,))]
+        return [self._blob(found, *why)]
 
     def _loose_image(self, image: Image, reason: Reason, detail: str) -> list[Unit]:
         if self.policy.keeps_image(image):
@@ -270,7 +290,13 @@ class Planner:
             heapq.heappush(self._loose, (found.pulled_at, key, found))
 
     def _is_seen(self, image: Image) -> bool:
-        return bool(self._seen_loose) and _key(image) in self._seen_loose
+        """Whether it was decided on already, or is to be looked at in its turn."""
+        return image.link in self._gone or (
+            bool(self._seen_loose) and _key(image) in self._seen_loose
+        )
+
+    def _is_seen_blob(self, blob: LoneBlob) -> bool:
+        return blob.digest in self._seen_loose or hash(blob.digest) in self._gone_blobs
 
 
 class _Peekable:

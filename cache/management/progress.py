@@ -47,7 +47,8 @@ class Meter:
 class Progress:
     """Shows a :class:`Meter` and a count of findings.
 
-    Written to ``stream``: a bar if it is a terminal, otherwise a line each half minute.
+    Written to ``stream``: a bar if it is a terminal, otherwise a line each half
+    minute. ``counted`` is what the findings are called.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Progress:
         total: int,
         done: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        counted: str = "findings",
     ) -> None:
         self.findings = 0
+        self._counted = counted
         self._stream = stream
         self._is_bar = stream.isatty()
         self._meter = Meter(total, done, clock)
@@ -87,7 +90,7 @@ class Progress:
         self._stream.flush()
 
     def __str__(self) -> str:
-        return f"{self._meter}  {self.findings} findings"
+        return f"{self._meter}  {self.findings} {self._counted}"
 
 
 def bar(done: float) -> str:

@@ -13,6 +13,7 @@ from cache.retention.policy import Image, LoneBlob, Policy, Reason
 from cache.retention.purge import Found, find, purge
 from cache.retention.reconcile import reconcile
 from cache.retention.run import Busy, Run, Summary, Use, current_policy, measure
+from cache.retention.usage import Usage, usage
 from cache.retention.words import ago, name_of, readable, short
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Removed",
     "Run",
     "Summary",
+    "Usage",
     "Use",
     "ago",
     "clean",
@@ -42,4 +44,5 @@ __all__ = [
     "reconcile",
     "short",
     "unpin",
+    "usage",
 ]

@@ -41,11 +41,14 @@ def find(selection: Selection, policy: Policy) -> Found:
     A repository or a tag names images; a whole repository also the blobs that only it contains,
     and no manifest needs; a digest names a manifest or a blob.
     """
-    images = [
-        image
-        for image in _candidates(selection)
-        if selection.fits_manifest(image.upstream, image.name, image.tags, image.digest)
-    ]
+    images = sorted(
+        (
+            image
+            for image in _candidates(selection)
+            if selection.fits_manifest(image.upstream, image.name, image.tags, image.digest)
+        ),
+        key=lambda image: (image.upstream, image.name, sorted(image.tags), image.digest),
+    )
     blobs = list(_blobs(selection))
     pinned = {image.digest for image in images if policy.keeps_image(image)}
     pinned |= {b.digest for b in blobs if policy.keeps_blob(b.digest, b.repositories)}
@@ -83,7 +86,7 @@ def _units(found: Found, by: str) -> Iterator[list[Unit]]:
 
 
 def _candidates(selection: Selection) -> Iterator[Image]:
-    rows = models.ManifestLink.objects.order_by("repository__upstream", "repository__name", "pk")
+    rows = models.ManifestLink.objects.all()
     if selection.digest is not None:
         rows = rows.filter(manifest__digest=str(selection.digest))
     repositories = models.Repository.objects.values_list("pk", "upstream", "name")

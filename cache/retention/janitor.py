@@ -84,12 +84,12 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
     # Not what was heard before: it is the first run's business.
     heard = mirror.bell.heard()
     while is_still_alone():
-        if time.monotonic() - reconciled_at >= _RECONCILE:
-            reconcile(Pace())
-            reconciled_at = time.monotonic()
         if time.monotonic() - ran_at >= interval:
             clean()
             ran_at = time.monotonic()
+        if time.monotonic() - reconciled_at >= _RECONCILE:
+            reconcile(Pace())
+            reconciled_at = time.monotonic()
         connection.close_if_unusable_or_obsolete()
         while time.monotonic() - ran_at < interval:
             time.sleep(listen_step)

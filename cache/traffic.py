@@ -108,6 +108,7 @@ class Traffic:
             taken, self._used = self._used, {}
             return taken
 
+
 def _note(pulled: dict[K, datetime], key: K, at: datetime, most: int) -> None:
     pulled.pop(key, None)
     pulled[key] = at

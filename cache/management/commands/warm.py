@@ -20,8 +20,8 @@ from django.db import connections
 from cache import upkeep, warm
 from cache.management.board import Board
 from cache.management.commands.serve import prepare_database, prepare_root
-from cache.retention import readable
 from cache.oci.errors import RegistryError
+from cache.retention import readable
 from cache.warm import Overview, Request, Skipped, Standing, State, Unreadable, Wish
 
 if TYPE_CHECKING:

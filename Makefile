@@ -10,9 +10,9 @@ COMPILE := $(CURDIR)/.cache/lock/bin/pip-compile --quiet --generate-hashes --str
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 # Tests that start the mirror, or other programs, as processes of their own.
-SLOW := bench deploy doctor e2e faults protocol readiness serve warm
+SLOW := bench deploy doctor e2e faults protocol readiness retention serve warm
 
-.PHONY: serve test test-fast lint bench lock clean
+.PHONY: serve test test-fast lint bench bench-retention lock clean
 
 serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
@@ -36,6 +36,10 @@ lint: .venv/.test
 
 bench: .venv/.test
 	$(BIN)/python -m bench
+
+# Takes ten minutes, and a million files in the folder for temporary ones.
+bench-retention: .venv/.test
+	$(BIN)/python -m bench.retention
 
 lock: .cache/lock/bin/pip-compile
 	cd requirements && $(COMPILE) --output-file=runtime.txt runtime.in

@@ -36,6 +36,7 @@ WINDOW = 2
 """Seconds of one measurement of the rate."""
 
 BASELINES = 4
+_LOOK = 0.05
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -246,11 +247,14 @@ def _manage(bench: Bench, *words: str) -> _Run:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        # Not getrusage(2): it counts what this process had when it forked.
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, _peak_mib(process.pid))
+            time.sleep(_LOOK)
     tail = said.read_bytes()[-1000:].decode()
     assert process.returncode == 0, tail
-    return _Run(process.returncode, time.monotonic() - began, used.ru_maxrss / 1024, tail)
+    return _Run(process.returncode, time.monotonic() - began, peak, tail)
 
 
 def _peak_mib(pid: int) -> float:

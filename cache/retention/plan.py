@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from cache.retention import contents
 from cache.retention.contents import HeldBlob, Page
 from cache.retention.policy import Image, LoneBlob, Policy, Reason, goes_along
 from cache.retention.words import ago, readable, short
+
+K = TypeVar("K")
 
 #: Blobs of their own in one step.
 _BLOBS = 2000
@@ -147,13 +150,11 @@ class Planner:
         missing: list[str] = []
         for link in links:
             self._gone.add(link.link)
-            self._gone_links[link.manifest] += 1
             missing += page.missing.get(link.manifest, ())
-            if page.links.get(link.manifest, 0) > self._gone_links[link.manifest]:
+            if not _is_last(self._gone_links, link.manifest, page.links.get(link.manifest, 0)):
                 continue
             for blob in page.needs.get(link.manifest, ()):
-                self._gone_users[blob.digest] += 1
-                if blob.users > self._gone_users[blob.digest] or blob.digest in kept:
+                if not _is_last(self._gone_users, blob.digest, blob.users) or blob.digest in kept:
                     continue
                 if reason is Reason.PURGED or goes_along(blob.pulled_at, image):
                     blobs.append(blob)
@@ -314,6 +315,18 @@ class _Peekable:
 
 def _key(found: Image | LoneBlob) -> str:
     return str(found.link) if isinstance(found, Image) else found.digest
+
+
+def _is_last(gone: Counter[K], key: K, count: int) -> bool:
+    """Whether one more of the ``count`` that hold the key is the last of them; ``gone`` counts.
+
+    It counts no longer than it must: there may be a million keys, most of which one alone holds.
+    """
+    if count > gone[key] + 1:
+        gone[key] += 1
+        return False
+    gone.pop(key, None)
+    return True
 
 
 def _longest(policy: Policy, blob: LoneBlob) -> str:

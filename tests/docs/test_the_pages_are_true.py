@@ -25,7 +25,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 YAML = [
     pytest.param(page, content, id=f"{page}-{number}")
-    for page in ("upstreams.md", "configuration.md")
+    for page in ("upstreams.md", "configuration.md", "retention.md")
     for number, content in enumerate(blocks(page, "yaml"))
 ]
 

@@ -64,6 +64,7 @@ def scrub_job(
         now=mirror.now,
         on_finding=on_finding,
         on_progress=on_progress,
+        kept_parts=runtime.kept_parts(mirror.config),
     )
 
 

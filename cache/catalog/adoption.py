@@ -45,11 +45,13 @@ class AdoptedTag:
 
 @question
 @transaction.atomic
-def adopt_blobs(blobs: Sequence[AdoptedBlob]) -> None:
-    """The store holds these blobs."""
+def adopt_blobs(blobs: Sequence[AdoptedBlob], now: datetime) -> None:
+    """The store holds these blobs. To take them over counts as a pull."""
     for is_new in (True, False):
         rows = [
-            models.Blob(digest=str(blob.digest), size=blob.size, stored_at=blob.written_at)
+            models.Blob(
+                digest=str(blob.digest), size=blob.size, stored_at=blob.written_at, pulled_at=now
+            )
             for blob in blobs
             if blob.is_new is is_new
         ]
@@ -60,7 +62,7 @@ def adopt_blobs(blobs: Sequence[AdoptedBlob]) -> None:
                 _BATCH,
                 update_conflicts=True,
                 unique_fields=["digest"],
-                update_fields=["size", "stored_at"],
+                update_fields=["size", "stored_at", "pulled_at"],
             )
         else:
             models.Blob.objects.bulk_create(rows, _BATCH, ignore_conflicts=True)
@@ -88,12 +90,16 @@ def adopt_manifests(
     repository: Repository | None, manifests: Sequence[tuple[Manifest, datetime]], now: datetime
 ) -> None:
     """These manifests are here; upstream gave them in the repository, if one is named."""
-    rows = [(manifest_row(manifest, at), at) for manifest, at in manifests]
+    # What no repository contains yet waits for that from now on.
+    rows = [(manifest_row(m, now if repository is None else at), at) for m, at in manifests]
     if repository is None or not rows:
         return
     within = repository_row(repository, now)
     models.ManifestLink.objects.bulk_create(
-        [models.ManifestLink(repository=within, manifest=row, proved_at=at) for row, at in rows],
+        [
+            models.ManifestLink(repository=within, manifest=row, proved_at=at, pulled_at=now)
+            for row, at in rows
+        ],
         _BATCH,
         ignore_conflicts=True,
     )

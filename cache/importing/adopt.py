@@ -216,7 +216,7 @@ class _Import:
         links = proved if self.job.is_trusted else []
         self.tally.links += len(links)
         if self.job.adopt is not None:
-            catalog.adopt_blobs(noted)
+            catalog.adopt_blobs(noted, self.job.now)
             catalog.adopt_blob_links(repository, links, self.job.now)
 
     def moment(self, written_at: float) -> datetime:

@@ -103,8 +103,7 @@ def complete(found: list[Image]) -> Page:
 
 def lone_blobs(before: datetime | None = None) -> Iterator[LoneBlob]:
     """The blobs that no manifest needs; only those last pulled at ``before`` at the latest."""
-    needed = models.ManifestReference.objects.filter(digest=OuterRef("digest"), is_manifest=False)
-    rows = models.Blob.objects.filter(~Exists(needed))
+    rows = models.Blob.objects.filter(~Exists(needs().filter(digest=OuterRef("digest"))))
     if before is not None:
         rows = rows.filter(pulled_at__lte=before)
     place: tuple[datetime, int] | None = None
@@ -128,6 +127,15 @@ def with_repositories(blobs: list[LoneBlob]) -> list[LoneBlob]:
         ):
             known.setdefault(digest, []).append((upstream, name))
     return [replace(blob, repositories=tuple(known.get(blob.digest, ()))) for blob in blobs]
+
+
+def needs() -> QuerySet[models.ManifestReference]:
+    """What manifests need, of those that some repository contains.
+
+    An import may leave others, of which nobody knows yet whose they are: they keep nothing.
+    """
+    links = models.ManifestLink.objects.filter(manifest_id=OuterRef("manifest_id"))
+    return models.ManifestReference.objects.filter(Exists(links), is_manifest=False)
 
 
 def roots() -> QuerySet[models.ManifestLink]:
@@ -224,7 +232,7 @@ def held_blobs(digests: Iterable[str]) -> dict[str, HeldBlob]:
     """Those of the digests that are recorded as held, with the number of their users."""
     held: dict[str, HeldBlob] = {}
     for chunk in chunks(digests, _CHUNK):
-        rows = models.ManifestReference.objects.filter(digest__in=chunk, is_manifest=False)
+        rows = needs().filter(digest__in=chunk)
         users = dict(
             rows.values("digest").annotate(count=Count("pk")).values_list("digest", "count")
         )

@@ -188,7 +188,7 @@ def _strike_blobs(units: list[Unit]) -> dict[str, int]:
     """Remove the records of the blobs that nothing needs; their sizes."""
     planned = {blob.digest: blob.pulled_at for unit in units for blob in unit.blobs}
     force = bool(units) and units[0].reason is Reason.PURGED
-    needed = models.ManifestReference.objects.filter(digest__in=planned, is_manifest=False)
+    needed = contents.needs().filter(digest__in=planned)
     wanted = set(planned)
     if not force or any(unit.links for unit in units):
         wanted -= set(needed.values_list("digest", flat=True))

@@ -34,6 +34,9 @@ _RECONCILE = 24 * 3600.0
 #: After a failure, seconds until the next try.
 _TRY_AGAIN = 30.0
 
+#: When a run could not keep to the limits, a growing store asks for no other one so long (seconds).
+_NO_HOPE = 30.0
+
 #: Names the janitors' lock among PostgreSQL's advisory locks.
 _ADVISORY = 0x6D6972726F72
 
@@ -83,10 +86,13 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
     reconciled_at = ran_at = measured_at = float("-inf")
     # Not what was heard before: it is the first run's business.
     heard = mirror.bell.heard()
+    patient_until = float("-inf")
     while is_still_alone():
         if time.monotonic() - ran_at >= interval:
-            clean()
+            summary = clean()
             ran_at = time.monotonic()
+            # Each fill rings, and there is nothing that may go: look again only after a while.
+            patient_until = ran_at + _NO_HOPE if summary.over or summary.short else ran_at
         if time.monotonic() - reconciled_at >= _RECONCILE:
             reconcile(Pace())
             reconciled_at = time.monotonic()
@@ -97,7 +103,7 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
             if now_heard == heard or time.monotonic() - measured_at < _MEASURE_STEP:
                 continue
             heard, measured_at = now_heard, time.monotonic()
-            if mirror.bell.wanted() or _is_over():
+            if mirror.bell.wanted() or (measured_at >= patient_until and _is_over()):
                 break
         else:
             continue

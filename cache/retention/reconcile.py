@@ -23,6 +23,9 @@ REMEMBERED = timedelta(days=90)
 #: That a repository contains a blob which is not here is known for so long.
 _LINKS_KEPT = timedelta(days=30)
 
+#: A manifest that no repository is known to contain is kept for so long after it came.
+_UNCLAIMED_KEPT = timedelta(days=30)
+
 
 def reconcile(pause: Callable[[], None] = lambda: None) -> tuple[int, int]:
     """Remove records without a file, and record files without one; how many of either.
@@ -84,7 +87,9 @@ def _record(digest: Digest, store: Store, now: datetime) -> bool:
 def _forget_old(now: datetime) -> None:
     """Remove what only grows: old removals, manifests of no repository, links to nothing."""
     models.Removal.objects.filter(at__lt=now - REMEMBERED).delete()
-    models.Manifest.objects.only("pk").filter(links__isnull=True).delete()
+    # An import brings manifests that are linked only once upstream has given them to somebody.
+    unclaimed = models.Manifest.objects.filter(links=None, stored_at__lt=now - _UNCLAIMED_KEPT)
+    unclaimed.only("pk").delete()
     held = models.Blob.objects.values("digest")
     links = models.BlobLink.objects.filter(proved_at__lt=now - _LINKS_KEPT)
     links.exclude(digest__in=held).delete()

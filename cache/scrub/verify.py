@@ -62,7 +62,8 @@ class Records(Protocol):
 class Job:
     """What a pass works on. With ``repair`` it puts right what it finds, otherwise it only looks.
 
-    ``on_progress`` is given the bytes that the pass has read, ``on_finding`` each finding.
+    ``on_progress`` is given the bytes that the pass has read, ``on_finding`` each finding. A fill
+    that nobody has continued for ``kept_parts`` seconds was given up.
     """
 
     store: Store
@@ -72,6 +73,7 @@ class Job:
     now: Callable[[], datetime]
     on_finding: Callable[[Finding], None]
     on_progress: Callable[[int], None] = lambda _read: None
+    kept_parts: float = KEPT
 
 
 def verify(job: Job, place_file: Path, *, restart: bool = False) -> Place:
@@ -187,7 +189,7 @@ def _compare(job: Job, doubts: list[Digest]) -> Iterator[Finding]:
             is_repaired = job.repair and job.records.forget_blob(digest)
             detail = "it is recorded and not held"
             yield Finding(Kind.MISSING, str(digest), detail, is_repaired)
-    for stray in job.store.strays(job.now().timestamp() - KEPT):
+    for stray in job.store.strays(job.now().timestamp() - job.kept_parts):
         kind = Kind.STRANGER if stray.kind == "stranger" else Kind.LEFTOVER
         detail = "it is no blob" if kind is Kind.STRANGER else "it is of a fill that was given up"
         is_repaired = job.repair and job.store.clear(stray)

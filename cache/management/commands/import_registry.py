@@ -21,8 +21,9 @@ from cache import importing, naming, runtime, scrub
 from cache.config import values
 from cache.config.document import Scalar
 from cache.management.commands.serve import prepare_database, prepare_root
-from cache.management.progress import Progress, readable
+from cache.management.progress import Progress
 from cache.oci.errors import RegistryError
+from cache.retention import readable
 from cache.streaming.adopting import read_plainly
 
 if TYPE_CHECKING:

@@ -64,6 +64,10 @@ class Pace:
         self._rested_at = self._clock()
 
 
+def _go_on() -> None:
+    pass
+
+
 def keep_house(interval: float = INTERVAL, listen_step: float = LISTEN_STEP) -> NoReturn:
     """Run now and then, and at once when a limit is crossed, for ever.
 
@@ -99,12 +103,15 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
         connection.close_if_unusable_or_obsolete()
         while time.monotonic() - ran_at < interval:
             time.sleep(listen_step)
-            now_heard = mirror.bell.heard()
-            if now_heard == heard or time.monotonic() - measured_at < _MEASURE_STEP:
+            now, now_heard = time.monotonic(), mirror.bell.heard()
+            if now_heard == heard or now - measured_at < _MEASURE_STEP:
                 continue
-            heard, measured_at = now_heard, time.monotonic()
-            if mirror.bell.wanted() or (measured_at >= patient_until and _is_over()):
+            if mirror.bell.wanted():
                 break
+            if now >= patient_until:
+                heard, measured_at = now_heard, now
+                if _is_over():
+                    break
         else:
             continue
         ran_at = float("-inf")
@@ -117,9 +124,10 @@ def clean() -> Summary:
     try:
         kept = runtime.kept_parts(mirror.config)
         mirror.store.sweep(mirror.now().timestamp(), kept)
-        summary = Run(
-            policy=current_policy(), by="janitor", wanted=mirror.bell.wanted(), pause=Pace()
-        ).now()
+        wanted = mirror.bell.wanted()
+        # Nobody rests while a fill waits.
+        pause = _go_on if wanted else Pace()
+        summary = Run(policy=current_policy(), by="janitor", wanted=wanted, pause=pause).now()
     finally:
         # Also when it failed: who waits streams past the store, and waits no longer for that.
         mirror.bell.answer(began_at)

@@ -252,7 +252,7 @@ def _manage(bench: Bench, *words: str) -> _Run:
         while process.poll() is None:
             peak = max(peak, _peak_mib(process.pid))
             time.sleep(_LOOK)
-    tail = said.read_bytes()[-1000:].decode()
+    tail = said.read_bytes()[-1000:].decode(errors="replace")
     assert process.returncode == 0, tail
     return _Run(process.returncode, time.monotonic() - began, peak, tail)
 

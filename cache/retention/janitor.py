@@ -35,7 +35,10 @@ _RECONCILE = 24 * 3600.0
 _TRY_AGAIN = 30.0
 
 #: When a run could not keep to the limits, a growing store asks for no other one so long (seconds).
-_NO_HOPE = 30.0
+_NO_HOPE = 5.0
+
+#: A fill waits for so many runs, one after the other, as long as they remove something.
+_TRIES = 3
 
 #: Names the janitors' lock among PostgreSQL's advisory locks.
 _ADVISORY = 0x6D6972726F72
@@ -127,7 +130,12 @@ def clean() -> Summary:
         wanted = mirror.bell.wanted()
         # Nobody rests while a fill waits.
         pause = _go_on if wanted else Pace()
-        summary = Run(policy=current_policy(), by="janitor", wanted=wanted, pause=pause).now()
+        for _ in range(_TRIES):
+            summary = Run(policy=current_policy(), by="janitor", wanted=wanted, pause=pause).now()
+            if not wanted or not (summary.images or summary.blobs) or _has_room(wanted):
+                break
+            # What removing has written to the database's log has taken some of the room again.
+            _tell(summary)
     finally:
         # Also when it failed: who waits streams past the store, and waits no longer for that.
         mirror.bell.answer(began_at)
@@ -141,6 +149,11 @@ def _is_over() -> bool:
     if policy.max_size is not None and use.held > policy.max_size:
         return True
     return use.free < policy.min_free.of(use.disk)
+
+
+def _has_room(wanted: int) -> bool:
+    use = measure()
+    return use.free - wanted >= current_policy().min_free.of(use.disk)
 
 
 def _tell(summary: Summary) -> None:

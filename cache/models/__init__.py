@@ -5,6 +5,7 @@ from cache.models.blob import Blob, BlobLink
 from cache.models.incident import Incident
 from cache.models.manifest import Manifest, ManifestLink, ManifestReference
 from cache.models.repository import Repository
+from cache.models.right import Right
 from cache.models.tag import Tag, TagMove
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ManifestLink",
     "ManifestReference",
     "Repository",
+    "Right",
     "Tag",
     "TagMove",
     "VisibilityRule",

@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from cache import runtime, schema
+from cache.access.first_user import BadFirstUser, FirstUser, make_first_user
 from cache.config import ConfigError, capacity, listener
 
 if TYPE_CHECKING:
@@ -49,10 +50,12 @@ class Command(BaseCommand):
         prepare_root(config.storage.root)
         prepare_store(config)
         prepare_port(listener.binding(config.http.addr))
-        prepare_database()
+        first_user = prepare_database(config.storage.root)
         self.sweep(config)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(banner(config))
+        if first_user is not None:
+            self.stdout.write(welcome(first_user))
         self.stdout.flush()
         self.stderr.flush()
         become_gunicorn()
@@ -123,8 +126,11 @@ def prepare_port(address: Address) -> None:
             return
 
 
-def prepare_database() -> None:
-    """Bring the database to this program's shape; refuse one that a newer program has made."""
+def prepare_database(root: Path) -> FirstUser | None:
+    """Bring the database to this program's shape; refuse one that a newer program has made.
+
+    Returns the first user if there was none.
+    """
     # One connection is enough here, and without the pool, which tries again and again, the reason
     # for having none is known at once.
     options = connection.settings_dict["OPTIONS"]
@@ -138,6 +144,9 @@ def prepare_database() -> None:
             )
         if found.is_behind:
             call_command("migrate", interactive=False, verbosity=0)
+        return make_first_user(root, os.environ)
+    except BadFirstUser as error:
+        raise CommandError(str(error), returncode=MISTAKE) from None
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
@@ -164,9 +173,18 @@ def banner(config: Config) -> str:
             *(f"            {other}" for other in others),
             f"  store     {config.storage.root}",
             f"  database  {database_name()}",
+            f"  dashboard {url}/dashboard/",
             f"  /etc/docker/daemon.json: {mirrors}",
         )
     )
+
+
+def welcome(user: FirstUser) -> str:
+    """How to sign in for the first time. It is said once: later nobody knows the password."""
+    if user.password is None:
+        return f"  sign in   as {user.name}, with the password from the environment"
+    kept = f" (kept in {user.file} until you remove it)" if user.file is not None else ""
+    return f"  sign in   as {user.name} with the password {user.password}{kept}"
 
 
 def become_gunicorn() -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cache import catalog, logbook, runtime, scrub
+from cache import catalog, report, runtime, scrub
 from cache.access import machine_tokens
 from cache.scrub import Finding, Job, Pace
 
@@ -20,14 +20,10 @@ log = logging.getLogger(__name__)
 #: Seconds between two batches.
 FLUSH_STEP = 5.0
 
-#: Seconds between two looks at the log levels.
-LEVELS_STEP = 1.0
-
 
 def start() -> None:
     """Begin what goes on in the background of this process, which must not be forked later."""
-    logbook.attach(logbook.folder_of(runtime.current().config.storage.root))
-    for work in (_scrub, _keep_flushing, _follow_log_levels):
+    for work in (_scrub, _keep_flushing, report.keep_showing):
         threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
 
 
@@ -40,6 +36,7 @@ def flush() -> None:
     used = traffic.take_used()
     if used:
         machine_tokens.record_use(used)
+    report.flush()
 
 
 def scrub_job(
@@ -80,13 +77,6 @@ def _keep_flushing() -> None:
         except OSError as error:
             # The store's folders are gone: there is nothing to write down until they are back.
             log.error("What pulls have left behind is not written down: %s", error)
-
-
-def _follow_log_levels() -> None:
-    levels = logbook.levels_of(runtime.current().config.storage.root)
-    while True:
-        levels.apply(time.time())
-        time.sleep(LEVELS_STEP)
 
 
 def _scrub() -> None:

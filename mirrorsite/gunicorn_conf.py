@@ -139,6 +139,7 @@ def post_worker_init(_worker: Worker) -> None:
     # Only now are the models there, which the parent never loads.
     from cache import upkeep  # noqa: PLC0415
 
+    logbook.attach(logbook.folder_of(MIRROR.storage.root))
     upkeep.start()
 
 

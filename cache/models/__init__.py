@@ -7,20 +7,24 @@ from cache.models.manifest import Manifest, ManifestLink, ManifestReference
 from cache.models.repository import Repository
 from cache.models.right import Right
 from cache.models.tag import Tag, TagMove
+from cache.models.traffic import DiskSample, Outage, Traffic
 
 __all__ = [
     "AccessToken",
     "AccessTokenLimit",
     "Blob",
     "BlobLink",
+    "DiskSample",
     "Grant",
     "Incident",
     "Manifest",
     "ManifestLink",
     "ManifestReference",
+    "Outage",
     "Repository",
     "Right",
     "Tag",
     "TagMove",
+    "Traffic",
     "VisibilityRule",
 ]

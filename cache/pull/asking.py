@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,11 +26,32 @@ def asking(kind: str, repository: Repository, reference: Tag | Digest) -> Iterat
     key = (kind, repository, reference)
     if negatives.has(key, ttl.total_seconds()):
         raise errors.NotFound(f"Upstream had no {kind} {reference} in {repository} a moment ago.")
+    began = time.monotonic()
     try:
         yield
     except errors.NotFound:
         negatives.note(key)
+        _note_contact(repository.upstream, None, None)
         raise
-    except errors.Denied:
-        doubt(repository)
+    except errors.UpstreamError as error:
+        if isinstance(error, errors.Denied):
+            doubt(repository)
+        _note_contact(repository.upstream, error, None)
         raise
+    # A blob's time is that of its bytes.
+    seconds = time.monotonic() - began if kind == "manifest" else None
+    _note_contact(repository.upstream, None, seconds)
+
+
+#: An upstream that refuses, or sends nonsense, is there all the same.
+_AWAY = (errors.Unreachable, errors.TimedOut, errors.ServerFailed)
+
+
+def _note_contact(upstream: str, error: errors.UpstreamError | None, seconds: float | None) -> None:
+    contacts = runtime.current().contacts
+    if isinstance(error, errors.Busy):
+        return  # our own shortage
+    if isinstance(error, _AWAY):
+        contacts.failed(upstream, time.time(), str(error))
+    else:
+        contacts.answered(upstream, time.time(), seconds)

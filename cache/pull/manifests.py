@@ -19,6 +19,7 @@ from cache.pull.outcome import Outcome
 from cache.pull.permission import permit
 from cache.pull.refusals import from_upstream
 from cache.streaming.flight import exclusive
+from cache.tally import Counts
 from cache.traffic import Confirmation
 from cache.upstream import errors
 from cache.upstream.client import ManifestBody
@@ -189,7 +190,7 @@ def _obtain_unnamed(
     repository: Repository, tag: Tag, known: KnownTag | None
 ) -> tuple[StoredManifest, Outcome]:
     """A tag's manifest from an upstream that does not tell digests: only its bytes tell."""
-    answer = runtime.current().upstream_of(repository).get_manifest(repository.name, tag)
+    answer = _get(repository, tag)
     manifest = _read(tag, answer, answer.digest)
     if known is not None and known.manifest.digest == manifest.digest:
         return known.manifest, Outcome.REVALIDATED
@@ -243,12 +244,16 @@ def _is_vouched_for(repository: Repository, digest: Digest) -> bool:
 
 def _fetch(repository: Repository, digest: Digest) -> Manifest:
     """Upstream's manifest, verified and recorded."""
-    mirror = runtime.current()
-    manifest = _read(
-        digest, mirror.upstream_of(repository).get_manifest(repository.name, digest), digest
-    )
-    catalog.record_manifest(repository, manifest, mirror.now())
+    manifest = _read(digest, _get(repository, digest), digest)
+    catalog.record_manifest(repository, manifest, runtime.current().now())
     return manifest
+
+
+def _get(repository: Repository, reference: Tag | Digest) -> ManifestBody:
+    mirror = runtime.current()
+    answer = mirror.upstream_of(repository).get_manifest(repository.name, reference)
+    mirror.tally.count(repository, Counts(fetched=len(answer.body)))
+    return answer
 
 
 def _read(reference: Tag | Digest, answer: ManifestBody, digest: Digest | None) -> Manifest:

@@ -21,6 +21,7 @@ from cache.streaming.part import Failure, Part, PartInfo
 from cache.streaming.source import (
     AWAY,
     BAD_ANSWER,
+    CANCELLED,
     CORRUPT,
     INTERRUPTED,
     RANGE_REJECTED,
@@ -169,6 +170,7 @@ class _Filling:
     def run(self) -> None:
         """Fetch, verify, commit; raises what ended it."""
         self.info = replace(self.part.info(), failure=None)
+        self.fill.fetches = True
         self.fill.switch(os.dup(self.part.fd), self.part.size)
         try:
             self._fetch_verified()
@@ -266,6 +268,8 @@ class _Filling:
         self.part.describe(self.info)
         self.fill.answered(size, self.order.origin)
         for chunk in self._beyond_known(stream):
+            if self.fill.cancelled:
+                raise SourceFailed(CANCELLED, "the operator of this mirror cancelled the transfer")
             self._check_bounds(self.part.size + len(chunk), size)
             self.part.write(chunk)
             self.hasher.update(chunk)

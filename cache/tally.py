@@ -27,6 +27,8 @@ LONGEST_AGENT = 200
 class Counts:
     """Sums. ``served`` and ``fetched`` are bytes to clients and from upstream.
 
+    ``stale`` is how many of the pulls got the last known answer, since upstream gave none.
+
     ``fetch_ms`` is how long (milliseconds) upstream took for the fetched bytes of blobs.
     """
 

@@ -37,6 +37,13 @@ THEME: dict[str, Any] = {
     "SITE_TITLE": "Mirrorsite",
     "SITE_HEADER": "Mirrorsite",
     "SITE_SUBHEADER": "A mirror for container images",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("dashboard/icon.svg"),
+        },
+    ],
     "SITE_URL": None,
     "SITE_SYMBOL": "flip",
     "SHOW_VIEW_ON_SITE": False,
@@ -63,6 +70,10 @@ THEME: dict[str, Any] = {
                 "title": "Mirror",
                 "items": [
                     _item("Overview", "monitoring", "index"),
+                    _item("Transfers", "swap_vert", "transfers"),
+                    _item("Upstreams", "cloud", "upstreams"),
+                    _item("Logs", "article", "logs"),
+                    _item("Connect a client", "cable", "connect"),
                 ],
             },
         ],

@@ -28,6 +28,7 @@ def count_manifest(
         _count_outcome(counts, outcome)
     if is_head or isinstance(reference, Tag):
         counts.pulls = 1
+        counts.stale = int(outcome is Outcome.STALE)
         _note_pull(request, repository, reference)
     runtime.current().tally.count(repository, counts)
 
@@ -56,7 +57,6 @@ def _count_outcome(counts: Counts, outcome: Outcome) -> None:
         counts.misses = 1
     else:
         counts.hits = 1
-        counts.stale = int(outcome is Outcome.STALE)
 
 
 def _note_pull(request: HttpRequest, repository: Repository, reference: Tag | Digest) -> None:

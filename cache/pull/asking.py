@@ -31,23 +31,26 @@ def asking(kind: str, repository: Repository, reference: Tag | Digest) -> Iterat
         yield
     except errors.NotFound:
         negatives.note(key)
-        _note_contact(repository.upstream, None, None)
+        note_contact(repository.upstream)
         raise
     except errors.UpstreamError as error:
         if isinstance(error, errors.Denied):
             doubt(repository)
-        _note_contact(repository.upstream, error, None)
+        note_contact(repository.upstream, error)
         raise
     # A blob's time is that of its bytes.
     seconds = time.monotonic() - began if kind == "manifest" else None
-    _note_contact(repository.upstream, None, seconds)
+    note_contact(repository.upstream, seconds=seconds)
 
 
 #: An upstream that refuses, or sends nonsense, is there all the same.
 _AWAY = (errors.Unreachable, errors.TimedOut, errors.ServerFailed)
 
 
-def _note_contact(upstream: str, error: errors.UpstreamError | None, seconds: float | None) -> None:
+def note_contact(
+    upstream: str, error: errors.UpstreamError | None = None, *, seconds: float | None = None
+) -> None:
+    """Remember how an upstream answered: with ``error``, or well, after so many seconds."""
     contacts = runtime.current().contacts
     if isinstance(error, errors.Busy):
         return  # our own shortage

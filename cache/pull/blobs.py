@@ -14,7 +14,7 @@ from cache import catalog, runtime
 from cache.access.decision import Client
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
-from cache.pull.asking import asking
+from cache.pull.asking import asking, note_contact
 from cache.pull.outcome import Outcome
 from cache.pull.permission import permit
 from cache.pull.refusals import (
@@ -310,6 +310,7 @@ class _UpstreamSource:
                 asking("blob", self.repository, self.digest),
                 upstream.open_blob(self.repository.name, self.digest, offset) as stream,
             ):
+                note_contact(self.repository.upstream)
                 yield _CountedStream(stream, self.repository)
         except errors.UpstreamError as error:
             raise _as_source_failure(error, self) from error

@@ -29,6 +29,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.models",
         "cache.logbook",
         "cache.pulse",
+        "cache.diagnosis",
         "cache.config",
     },
     "cache.management": {
@@ -124,6 +125,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.logbook",
         "cache.pulse",
     },
+    "cache.diagnosis": {"cache.runtime", "cache.upstream", "cache.config"},
     "cache.logbook": set(),
     "cache.pulse": set(),
     "cache.scrub": {"cache.streaming"},

@@ -96,7 +96,7 @@ def test_a_fill_that_is_cancelled_ends_and_the_next_one_goes_on(
     assert list(pulse.wished_cancels(folder, time.time())) == []
 
     assert get(f"/v2/{NAME}/blobs/{digest}") == (200, len(DATA))
-    assert upstream.seen("GET", str(digest))[-1].headers["Range"].startswith("bytes=")
+    assert (upstream.seen("GET", str(digest))[-1].header("Range") or "").startswith("bytes=")
 
 
 def test_a_wish_that_nobody_follows_is_over_soon(tmp_path: Path) -> None:

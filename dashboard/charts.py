@@ -20,6 +20,10 @@ _LABELS_DOWN = 4
 _LABELS_ACROSS = 4
 
 
+_STEPS = (1, 2, 2.5, 5, 10)
+_BINARY_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One quantity over time; ``tone`` names its colour in the style sheet."""
@@ -130,12 +134,13 @@ def scale(highest: float, *, binary: bool = False) -> list[float]:
     if highest <= 0:
         return [0, 1]
     rough = highest / _LABELS_DOWN
-    base = 1024.0 ** max(0, math.floor(math.log(rough, 1024))) if binary and rough >= 1 else 1.0
-    power = 10.0 ** math.floor(math.log10(rough / base))
-    step = next(n * power * base for n in (1, 2, 2.5, 5, 10) if n * power * base >= rough * 0.999)
-    if not binary:
+    if binary:
+        units = (1024.0**power for power in range(7))
+        step = next(n * unit for unit in units for n in _BINARY_STEPS if n * unit >= rough)
+    else:
+        power = 10.0 ** math.floor(math.log10(rough))
         # Pulls and requests come whole.
-        step = max(1.0, math.ceil(step))
+        step = max(1.0, math.ceil(next(n * power for n in _STEPS if n * power >= rough * 0.999)))
     return [n * step for n in range(math.ceil(highest / step) + 1)]
 
 

@@ -43,6 +43,10 @@ _KNOWN = tuple(
 _BUILT_IN = ("httpx", "httpcore", "asyncio", "axes", "django.request")
 
 
+#: Whose loggers are listed one by one; of libraries, those with a level of their own.
+_OUR_OWN = ("cache", "dashboard", "mirrorsite")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """An entry, with what is known of such ones: an empty note for most."""
@@ -83,7 +87,8 @@ def loggers(now: datetime) -> list[Logger]:
     existing = {
         name
         for name, logger in logging.root.manager.loggerDict.items()
-        if isinstance(logger, logging.Logger) and name.split(".")[0] in CHANGEABLE
+        if isinstance(logger, logging.Logger)
+        and (name.split(".")[0] in _OUR_OWN or (logger.level and name.split(".")[0] in CHANGEABLE))
     }
     names = existing | set(CHANGEABLE) | set(overrides) | set(_BUILT_IN)
     return [_logger(name, overrides) for name in sorted(names)]

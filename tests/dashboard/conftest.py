@@ -1,4 +1,4 @@
-"""People who look at the dashboard, each with a role."""
+"""People who look at the dashboard, each with a role, and a mirror to look at."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import TypeAlias
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
+
+from tests.pull.conftest import mirror, upstream
+
+__all__ = ["mirror", "upstream"]
 
 PASSWORD = "a long enough one"
 

@@ -171,6 +171,7 @@ class _Filling:
         """Fetch, verify, commit; raises what ended it."""
         self.info = replace(self.part.info(), failure=None)
         self.fill.fetches = True
+        log.info("%s is not held: it is fetched for %s", self.order.digest, self.order.origin)
         self.fill.switch(os.dup(self.part.fd), self.part.size)
         try:
             self._fetch_verified()

@@ -27,6 +27,7 @@ LEVELS = (
 _KNOWN = tuple(
     (re.compile(pattern), note)
     for pattern, note in (
+        (r"is not held: it is fetched", "Normal: a blob is pulled for the first time."),
         (r"asking again", "Normal: upstream cut a transfer, which is continued where it stopped."),
         (r"is served stale", "Clients got the last known answer, because upstream gave none."),
         (r"dropped the client", "A client stopped reading or sent nothing; others are not hurt."),

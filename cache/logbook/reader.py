@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import logging
+import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,30 +44,60 @@ class Count:
     by_level: dict[str, int]
 
 
+#: How `to_line` begins a line: enough to pass over most without reading the whole of them.
+_HEAD = re.compile(rb'\{"at": ([0-9.]+), "id": "[^"]*", "level": "([a-z]+)"')
+
+
 def read(folder: Path, query: Query, limit: int) -> list[Entry]:
     """Up to ``limit`` entries, the newest first."""
-    found = (entry for entry in _all(folder, query.text) if _fits(entry, query))
-    return heapq.nlargest(limit, found, key=lambda entry: (entry.at, entry.id))
+    # Each file is in the order of time, so that the newest of all are found from their ends.
+    files = [_fitting(lines, query) for lines in _files(folder)]
+    newest = heapq.merge(*files, key=lambda entry: -entry.at)
+    return list(itertools.islice(newest, limit))
 
 
 def count_levels(folder: Path, now: float, step: float, steps: int) -> list[Count]:
     """The records of the last ``steps`` steps of ``step`` seconds, the latest last."""
     first = (now // step - steps + 1) * step
     counted: Counter[tuple[int, str]] = Counter()
-    for entry in _all(folder, ""):
-        if entry.at >= first:
-            counted[int((entry.at - first) // step), entry.level] += 1
+    for lines in _files(folder):
+        for line in reversed(lines):
+            head = _HEAD.match(line)
+            if head is None:
+                continue
+            at = float(head[1])
+            if at < first:
+                break
+            counted[int((at - first) // step), head[2].decode()] += 1
     return [
         Count(first + n * step, {level: counted[n, level] for level in LEVELS})
         for n in range(steps)
     ]
 
 
+def _fitting(lines: list[bytes], query: Query) -> Iterator[Entry]:
+    """The entries of a file that fit, the newest first."""
+    levels = {level.encode() for level in LEVELS[LEVELS.index(query.level) :]}
+    plain = query.text.lower().encode() if _is_written_as_it_is(query.text) else b""
+    for line in reversed(lines):
+        head = _HEAD.match(line)
+        if head is None or head[2] not in levels:
+            continue
+        if float(head[1]) <= query.after:
+            return
+        if plain and plain not in line.lower():
+            continue
+        entry = from_line(line)
+        if entry is not None and _fits(entry, query):
+            yield entry
+
+
+def _is_written_as_it_is(text: str) -> bool:
+    """Whether JSON writes the text without escaping anything in it."""
+    return text.isascii() and text.isprintable() and not {'"', "\\"} & set(text)
+
+
 def _fits(entry: Entry, query: Query) -> bool:
-    if entry.at <= query.after:
-        return False
-    if getattr(logging, entry.level.upper(), 0) < getattr(logging, query.level.upper(), 0):
-        return False
     if query.logger and not f"{entry.logger}.".startswith(f"{query.logger}."):
         return False
     if query.request and query.request not in (entry.request, entry.line):
@@ -77,21 +108,15 @@ def _fits(entry: Entry, query: Query) -> bool:
     return any(query.text.lower() in text.lower() for text in texts)
 
 
-def _all(folder: Path, text: str) -> Iterator[Entry]:
-    # The text as JSON has it, if that is how it is written: most lines need not be parsed.
-    plain = text.lower().encode() if text.isascii() and text.isalnum() else b""
+def _files(folder: Path) -> Iterator[list[bytes]]:
+    """The last lines of each file."""
     try:
         files = list(folder.glob(f"*{SUFFIX}"))
     except OSError:
         return
     of_each = max(LEAST_OF_EACH, MOST_READ // max(1, len(files)))
     for path in files:
-        for line in _tail(path, of_each):
-            if plain and plain not in line.lower():
-                continue
-            entry = from_line(line)
-            if entry is not None:
-                yield entry
+        yield _tail(path, of_each)
 
 
 def _tail(path: Path, length: int) -> list[bytes]:

@@ -162,3 +162,12 @@ def test_what_looks_like_a_secret_is_taken_out(
     written = b"".join(path.read_bytes() for path in folder.iterdir())
     assert secret.encode() not in written
     assert b"in-a-field" not in written
+
+
+@pytest.mark.parametrize("text", ['say "no"', "back\\slash", "grüße", "Tab\there"])
+def test_any_text_is_found_however_it_is_written(
+    folder: Path, log: logging.Logger, text: str
+) -> None:
+    log.info("they %s today", text)
+    log.info("nothing")
+    assert messages(folder, Query(text=text)) == [f"they {text} today"]

@@ -12,6 +12,10 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cache.models import Traffic
 
 BLOBS = 1_000_000
 REPOSITORIES = 2_000
@@ -79,7 +83,7 @@ def _fill(root: Path) -> None:
         _fill_log(logbook.folder_of(root), process)
 
 
-def _traffic(span: str, start: datetime, repository: str, pulls: int) -> object:
+def _traffic(span: str, start: datetime, repository: str, pulls: int) -> Traffic:
     from cache import models  # noqa: PLC0415
 
     return models.Traffic(
@@ -105,7 +109,8 @@ def _fill_log(folder: Path, process: int) -> None:
 
     folder.mkdir(exist_ok=True)
     for number, suffix in enumerate((OLD_SUFFIX, SUFFIX)):
-        lines, size = [], 0
+        lines: list[bytes] = []
+        size = 0
         while size < LARGEST_FILE - 1000:
             at = time.time() - 3600 + len(lines) / 10
             message = f"record {len(lines)} of a process, of about the usual length, for a page"

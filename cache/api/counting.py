@@ -51,7 +51,7 @@ def counted_blob(
     response = blob_response(
         request, blob, on_end=lambda sent: tally.count(repository, Counts(served=sent))
     )
-    outcome = Outcome.HIT if isinstance(blob, Held) else Outcome.MISS
+    outcome = blob.outcome if isinstance(blob, Held) else Outcome.MISS
     log.debug("GET %s of %s: %s", blob.digest, repository, outcome)
     counts = Counts(requests=1)
     _count_outcome(counts, outcome)

@@ -52,8 +52,8 @@ def note_contact(
 ) -> None:
     """Remember how an upstream answered: with ``error``, or well, after so many seconds."""
     contacts = runtime.current().contacts
-    if isinstance(error, errors.Busy):
-        return  # our own shortage
+    if isinstance(error, errors.Busy | errors.Offline):
+        return  # our own shortage, or the operator's wish
     if isinstance(error, _AWAY):
         contacts.failed(upstream, time.time(), str(error))
     else:

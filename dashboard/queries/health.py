@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Sum
 
 from cache import pulse, runtime
-from cache.config import capacity
+from cache.config import Proxy, capacity
 from cache.models import DiskSample, Incident, Outage, Traffic
 from cache.pulse import Pulse
 
@@ -28,9 +28,11 @@ _NEARLY_FULL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class UpstreamHealth:
-    """How an upstream answers: ``state`` is `ok`, `away` or `unknown` (not asked yet).
+    """How an upstream answers: ``state`` is `ok`, `away`, `offline` or `unknown` (not asked yet).
 
-    ``latency`` is in seconds; ``problem`` is the last one, at ``problem_at``.
+    ``latency`` is in seconds; ``problem`` is the last one, at ``problem_at``. Of its quota,
+    ``remaining`` of ``limit`` requests are left until ``renews_at``; nothing is asked for before
+    ``held_until``. What is not known is None.
     """
 
     name: str
@@ -41,6 +43,15 @@ class UpstreamHealth:
     since: datetime | None
     problem: str
     problem_at: datetime | None
+    limit: int | None
+    remaining: int | None
+    renews_at: datetime | None
+    held_until: datetime | None
+
+    @property
+    def part_left(self) -> float:
+        """Of the quota, from 0 to 1."""
+        return (self.remaining or 0) / max(1, self.limit or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +109,18 @@ def living(found: list[Pulse], now: datetime) -> list[Pulse]:
 
 def workers() -> int:
     """How many worker processes there should be."""
-    return capacity.plan(os.environ, capacity.MOST_FILES).workers
+    return capacity.workers(os.environ)
 
 
 def upstreams(found: list[Pulse]) -> list[UpstreamHealth]:
     """Every configured upstream, as all processes together know it."""
     return [
-        _health(
-            proxy.name,
-            proxy.remoteurl,
-            [p.upstreams[proxy.name] for p in found if proxy.name in p.upstreams],
-        )
+        _health(proxy, [one.upstreams[proxy.name] for one in found if proxy.name in one.upstreams])
         for proxy in runtime.current().config.upstreams
     ]
 
 
-def _health(name: str, url: str, contacts: list[Any]) -> UpstreamHealth:
+def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
     answered = max((c["answered_at"] for c in contacts if c["answered_at"]), default=None)
     failing = [
         c
@@ -123,15 +130,20 @@ def _health(name: str, url: str, contacts: list[Any]) -> UpstreamHealth:
     last = max((c for c in contacts if c["failed_at"]), key=lambda c: c["failed_at"], default=None)
     latencies = [c["latency"] for c in contacts if c["latency"] is not None]
     state = "away" if failing else "ok" if answered else "unknown"
+    quota = runtime.current().upstreams[proxy.name].quota()
     return UpstreamHealth(
-        name=name,
-        url=url,
-        state=state,
+        name=proxy.name,
+        url=proxy.remoteurl,
+        state="offline" if proxy.offline else state,
         latency=sum(latencies) / len(latencies) if latencies else None,
         answered_at=_moment(answered),
         since=_moment(min((c["failing_since"] for c in failing), default=None)),
         problem=last["problem"] if last else "",
         problem_at=_moment(last["failed_at"] if last else None),
+        limit=quota.limit,
+        remaining=quota.remaining,
+        renews_at=quota.renews_at,
+        held_until=quota.held_until,
     )
 
 

@@ -53,8 +53,8 @@ def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
         scratch("mirror") as home,
         Mirror(
             home / "data",
-            "http://127.0.0.1:1",
-            REGISTRY_UPSTREAMS=f"{{docker.io: {{remoteurl: '{upstream.url}'}}}}",
+            "https://registry-1.docker.io",  # nobody asks it
+            REGISTRY_UPSTREAMS=f"{{ghcr.io: {{remoteurl: '{upstream.url}'}}}}",
             DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         ) as mirror,
     ):
@@ -84,7 +84,7 @@ def _add_user(mirror: Mirror, role: str) -> None:
 
 
 def _make_traffic(mirror: Mirror, upstream: FakeUpstream) -> None:
-    for number, name in enumerate(("library/busybox", "library/nginx", "bitnami/redis")):
+    for number, name in enumerate(("acme/shop", "acme/worker", "acme/base/python")):
         layer = random.Random(name).randbytes(2_000_000 * (number + 1))
         image = upstream.add_image(name, "latest", [layer])
         for _ in range(5 - number):
@@ -92,7 +92,7 @@ def _make_traffic(mirror: Mirror, upstream: FakeUpstream) -> None:
 
 
 def _pull(mirror: Mirror, name: str, digest: str, layer: object) -> None:
-    base = f"{mirror.url}/v2/docker.io/{name}"
+    base = f"{mirror.url}/v2/ghcr.io/{name}"
     with httpx.Client(headers={"User-Agent": "docker/29.7.0 go/go1.24"}, trust_env=False) as client:
         client.head(f"{base}/manifests/latest").raise_for_status()
         client.get(f"{base}/manifests/{digest}").raise_for_status()
@@ -148,7 +148,7 @@ def test_a_transfer_is_followed_to_its_end(
     visit: Visit, mirror: Mirror, upstream: FakeUpstream
 ) -> None:
     data = random.Random("big").randbytes(8 * 1024**2)
-    digest = upstream.add_blob("library/big", data)
+    digest = upstream.add_blob("acme/big", data)
     gate = Gate()
     fault = Fault(stall=gate, stall_at=4 * 1024**2)
     upstream.misbehave(fault, method="GET", path=str(digest), times=1)
@@ -156,7 +156,7 @@ def test_a_transfer_is_followed_to_its_end(
     visitor.go(PAGES["transfers"])
     visitor.wait_for("Nothing comes from upstream just now")
     with ThreadPoolExecutor(3) as pool:
-        url = f"{mirror.url}/v2/docker.io/library/big/blobs/{digest}"
+        url = f"{mirror.url}/v2/ghcr.io/acme/big/blobs/{digest}"
         pulls = [pool.submit(httpx.get, url, trust_env=False, timeout=60) for _ in range(3)]
         visitor.wait_for("4 MiB of 8 MiB")
         visitor.wait_for("3 readers")
@@ -168,13 +168,13 @@ def test_a_transfer_is_followed_to_its_end(
 
 
 def test_a_transfer_is_cancelled(visit: Visit, mirror: Mirror, upstream: FakeUpstream) -> None:
-    digest = upstream.add_blob("library/unwanted", random.Random("u").randbytes(4 * 1024**2))
+    digest = upstream.add_blob("acme/unwanted", random.Random("u").randbytes(4 * 1024**2))
     slow = Fault(bytes_per_second=300_000)
     upstream.misbehave(slow, method="GET", path=str(digest), times=1)
     visitor = visit("operator")
     visitor.go(PAGES["transfers"])
     with ThreadPoolExecutor(1) as pool:
-        url = f"{mirror.url}/v2/docker.io/library/unwanted/blobs/{digest}"
+        url = f"{mirror.url}/v2/ghcr.io/acme/unwanted/blobs/{digest}"
         pull = pool.submit(httpx.get, url, trust_env=False, timeout=60)
         visitor.page.get_by_role("button", name="Cancel the transfer").click()
         with pytest.raises(httpx.RemoteProtocolError):
@@ -193,7 +193,7 @@ def test_a_level_is_changed_and_records_arrive_from_every_worker(
     visitor.go(f"{PAGES['logs']}?level=debug&logger=cache.api")
 
     def seen() -> set[str]:
-        httpx.head(f"{mirror.url}/v2/docker.io/library/busybox/manifests/latest", trust_env=False)
+        httpx.head(f"{mirror.url}/v2/ghcr.io/acme/shop/manifests/latest", trust_env=False)
         visitor.page.wait_for_timeout(100)
         return {
             str(pid)
@@ -203,7 +203,7 @@ def test_a_level_is_changed_and_records_arrive_from_every_worker(
 
     everyone = {str(pid) for pid in mirror.workers()}
     eventually(lambda: seen() == everyone, "every worker's debug records were on the page")
-    assert "HEAD latest of docker.io/library/busybox: REVALIDATED" in visitor.text()
+    assert "HEAD latest of ghcr.io/acme/shop: REVALIDATED" in visitor.text()
 
     visitor.go(PAGES["log-levels"])
     visitor.page.get_by_role("button", name="Change back").click()
@@ -214,17 +214,17 @@ def test_a_first_pull_is_seen(visit: Visit, mirror: Mirror, upstream: FakeUpstre
     visitor = visit("viewer")
     visitor.go(PAGES["connect"])
     visitor.wait_for("Waiting for a pull")
-    image = upstream.add_image("library/first", "latest")
-    _pull(mirror, "library/first", str(image.digest), image.layer_digests[0])
+    image = upstream.add_image("acme/first", "latest")
+    _pull(mirror, "acme/first", str(image.digest), image.layer_digests[0])
     visitor.wait_for("Got it:")
-    assert "docker/29.7.0 go/go1.24 from 127.0.0.1, docker.io/library/first" in visitor.text()
+    assert "docker/29.7.0 go/go1.24 from 127.0.0.1, ghcr.io/acme/first" in visitor.text()
 
 
 def test_the_way_to_an_upstream_is_tested(visit: Visit) -> None:
     visitor = visit("operator")
     visitor.go(PAGES["upstreams"])
-    visitor.page.get_by_label("Test the connection to docker.io").get_by_role("button").click()
-    steps = visitor.page.get_by_label("Steps to docker.io")
+    visitor.page.get_by_label("Test the connection to ghcr.io").get_by_role("button").click()
+    steps = visitor.page.get_by_label("Steps to ghcr.io")
     steps.wait_for()
     assert steps.get_by_label("went well").count() == 4
 

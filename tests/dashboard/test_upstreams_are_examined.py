@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,8 +69,9 @@ def test_no_secret_is_shown(signed_in: SignedIn, mirror: Runtime, tmp_path: Path
     config = load(None, environ)
     assert config.proxy.password == SECRET
     assert SECRET in config.proxy.proxy
-    with runtime.using(replace(mirror, config=config)):
+    with runtime.using(runtime.build(config)) as built:
         page = signed_in("administrator").get("/dashboard/upstreams/").content.decode()
+        built.close()
     assert SECRET not in page
     assert "set, not shown" in page
     assert "http://***@egress:3128" in page
@@ -87,3 +87,17 @@ def test_the_page_shows_the_steps(
     form["image"] = "NOT A NAME"
     page = signed_in("administrator").post("/dashboard/upstreams/test/", form).content.decode()
     assert "Nothing was tested" in page
+
+
+def test_a_quota_is_shown(signed_in: SignedIn, mirror: Runtime, upstream: FakeUpstream) -> None:
+    upstream.add_image("library/thing", "v1")
+    upstream.manifest_headers = {
+        "ratelimit-limit": "100;w=21600",
+        "ratelimit-remaining": "7;w=21600",
+    }
+    viewer = signed_in("viewer")
+    assert viewer.get("/v2/library/thing/manifests/v1").status_code == 200
+    for path in ("", "upstreams/"):
+        page = viewer.get(f"/dashboard/{path}").content.decode()
+        assert "Quota: 7 of 100 left, renewed by" in page
+        assert 'aria-valuenow="7"' in page

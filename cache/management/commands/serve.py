@@ -50,7 +50,8 @@ class Command(BaseCommand):
         prepare_root(config.storage.root)
         prepare_store(config)
         prepare_port(listener.binding(config.http.addr))
-        first_user = prepare_database(config.storage.root)
+        prepare_database()
+        first_user = prepare_first_user(config.storage.root)
         self.sweep(config)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(banner(config))
@@ -126,11 +127,8 @@ def prepare_port(address: Address) -> None:
             return
 
 
-def prepare_database(root: Path) -> FirstUser | None:
-    """Bring the database to this program's shape; refuse one that a newer program has made.
-
-    Returns the first user if there was none.
-    """
+def prepare_database() -> None:
+    """Bring the database to this program's shape; refuse one that a newer program has made."""
     # One connection is enough here, and without the pool, which tries again and again, the reason
     # for having none is known at once.
     options = connection.settings_dict["OPTIONS"]
@@ -144,12 +142,22 @@ def prepare_database(root: Path) -> FirstUser | None:
             )
         if found.is_behind:
             call_command("migrate", interactive=False, verbosity=0)
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
+        raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
+    finally:
+        connection.close()
+
+
+def prepare_first_user(root: Path) -> FirstUser | None:
+    """Somebody must be able to sign in: the user that was made for it, if there was none."""
+    try:
         return make_first_user(root, os.environ)
     except BadFirstUser as error:
         raise CommandError(str(error), returncode=MISTAKE) from None
     except DatabaseError as error:
         reason = " ".join(str(error).split())
-        raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
+        raise CommandError(f"the first user cannot be made: {reason}") from None
     finally:
         connection.close()
 

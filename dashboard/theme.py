@@ -76,6 +76,13 @@ THEME: dict[str, Any] = {
                     _item("Connect a client", "cable", "connect"),
                 ],
             },
+            {
+                "title": "Access",
+                "items": [
+                    _item("Users", "person", "auth_user_changelist", "auth.view_user"),
+                    _item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+                ],
+            },
         ],
     },
 }

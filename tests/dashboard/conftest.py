@@ -32,7 +32,7 @@ def signed_in(db: None) -> SignedIn:
     def sign_in(role: str) -> Client:
         client = Client()
         client.force_login(
-            make_user(f"the {role}", role), "django.contrib.auth.backends.ModelBackend"
+            make_user(f"the-{role}", role), "django.contrib.auth.backends.ModelBackend"
         )
         return client
 

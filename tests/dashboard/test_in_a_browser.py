@@ -32,6 +32,9 @@ PAGES = {
     "logs": "/dashboard/logs/",
     "log-levels": "/dashboard/logs/levels/",
     "connect": "/dashboard/connect/",
+    "users": "/dashboard/auth/user/",
+    "user": "/dashboard/auth/user/add/",
+    "groups": "/dashboard/auth/group/",
 }
 #: Where the pictures for the documentation go, if somebody wants them.
 PICTURES = os.environ.get("MIRROR_PICTURES")
@@ -152,7 +155,7 @@ def test_a_transfer_is_followed_to_its_end(
     gate = Gate()
     fault = Fault(stall=gate, stall_at=4 * 1024**2)
     upstream.misbehave(fault, method="GET", path=str(digest), times=1)
-    visitor = visit("operator")
+    visitor = visit("operator", dark=True)
     visitor.go(PAGES["transfers"])
     visitor.wait_for("Nothing comes from upstream just now")
     with ThreadPoolExecutor(3) as pool:
@@ -161,6 +164,8 @@ def test_a_transfer_is_followed_to_its_end(
         visitor.wait_for("4 MiB of 8 MiB")
         visitor.wait_for("3 readers")
         assert visitor.page.get_by_role("progressbar").get_attribute("aria-valuenow") == "50.0"
+        if PICTURES:
+            visitor.shoot(Path(PICTURES) / "transfer-under-way-dark.png")
         gate.open()
         assert all(pull.result(60).content == data for pull in pulls)
     row = visitor.page.locator("tr", has_text=str(digest)[:19])
@@ -231,10 +236,13 @@ def test_the_way_to_an_upstream_is_tested(visit: Visit) -> None:
 
 def test_a_viewer_is_refused_what_takes_another_role(visit: Visit, mirror: Mirror) -> None:
     visitor = visit("viewer")
-    for path in PAGES.values():
-        visitor.go(path)
+    for name in ("overview", "transfers", "upstreams", "logs", "log-levels", "connect"):
+        visitor.go(PAGES[name])
         assert visitor.page.locator(".m-page form[method=post]").count() == 0
-    assert mirror.url in visitor.page.url
+    assert visitor.page.get_by_role("link", name="Users").count() == 0
+    visitor.go(PAGES["users"])
+    assert "Your role may not do this" in visitor.text("body")
+    assert visitor.console.pop().endswith("status of 403 (Forbidden)")
 
 
 def test_times_are_those_of_the_viewer(visit: Visit) -> None:

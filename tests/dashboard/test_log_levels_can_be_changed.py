@@ -34,11 +34,11 @@ def test_for_ten_minutes(operator: Client, mirror: Runtime) -> None:
     page = change(operator, "cache.upstream", "debug")
     held = overrides(mirror)["cache.upstream"]
     assert held.level == "debug"
-    assert held.by == "the operator"
+    assert held.by == "the-operator"
     assert held.until is not None
     assert 595 < held.until - held.since < 605
     assert "All processes follow within two seconds" in page
-    assert "changed here by the operator, until" in page
+    assert "changed here by the-operator, until" in page
     assert "changed here, for cache.upstream" in page  # cache.upstream.breaker
 
 
@@ -54,7 +54,7 @@ def test_who_changed_what_stays_on_record(operator: Client) -> None:
     change(operator, "cache.pull", "debug", "1h")
     change(operator, "cache.pull", "back")
     latest, first = LogEntry.objects.order_by("-pk")
-    assert str(first.user) == "the operator"
+    assert str(first.user) == "the-operator"
     assert first.object_repr == "cache.pull"
     assert first.change_message.startswith("Changed the level to debug until ")
     assert latest.change_message == "Changed the level back."

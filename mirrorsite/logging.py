@@ -24,7 +24,6 @@ _QUIET = {
     "httpx": "WARNING",
     "httpcore": "WARNING",
     "asyncio": "WARNING",
-    "axes": "WARNING",
     "django.request": "ERROR",
     # The mirror says itself who failed to sign in, and does not name who is nobody here.
     "axes": "ERROR",

@@ -47,7 +47,6 @@ ROOMS: dict[str, set[str]] = {
         "cache.streaming",
         "cache.upkeep",
         "cache.warm",
-        "cache.access",
     },
     "cache.api": {
         "cache.pull",

@@ -71,6 +71,7 @@ THEME: dict[str, Any] = {
                 "items": [
                     _item("Overview", "monitoring", "index"),
                     _item("Transfers", "swap_vert", "transfers"),
+                    _item("Repositories", "inventory_2", "repositories"),
                     _item("Upstreams", "cloud", "upstreams"),
                     _item("Logs", "article", "logs"),
                     _item("Connect a client", "cable", "connect"),
@@ -79,6 +80,7 @@ THEME: dict[str, Any] = {
             {
                 "title": "Access",
                 "items": [
+                    _item("Grants and tokens", "key", "access", "cache.view_grant"),
                     _item("Users", "person", "auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "auth_group_changelist", "auth.view_group"),
                 ],

@@ -14,6 +14,7 @@ RIGHTS = {
     "pin": "May pin images",
     "change_log_levels": "May change log levels",
     "test_upstreams": "May test the connection to an upstream",
+    "check_tags": "May have tags checked at upstream",
 }
 VIEWER = {("cache", "right", "view_dashboard")}
 OPERATOR = VIEWER | {("cache", "right", codename) for codename in RIGHTS}

@@ -17,6 +17,7 @@ class Right(models.Model):
             ("pin", "May pin images"),
             ("change_log_levels", "May change log levels"),
             ("test_upstreams", "May test the connection to an upstream"),
+            ("check_tags", "May have tags checked at upstream"),
         ]
 
     def __str__(self) -> str:

@@ -82,6 +82,19 @@ def last_known(client: Client, repository: Repository, tag: Tag) -> ManifestAnsw
     return None if known is None else _stale(known)
 
 
+def check_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
+    """Ask upstream now where the tag points, however fresh the last answer is; for an operator.
+
+    Raises :class:`RegistryError`.
+    """
+    answer = _checked(repository, tag, _known(repository, tag))
+    if answer.outcome is Outcome.REVALIDATED:
+        # At once, and not with the next batch: whoever asked looks at it, in any process.
+        confirmation = Confirmation(answer.manifest.digest, runtime.current().now())
+        catalog.confirm_tags({(repository, tag): confirmation})
+    return answer
+
+
 def _for_plain_client(repository: Repository, tag: Tag, answer: ManifestAnswer) -> ManifestAnswer:
     """The linux/amd64 image for a client that does not know indexes, as Docker's registry does."""
     found = answer.manifest
@@ -121,6 +134,12 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
         if _is_spared(repository, known):
             log.info("%s:%s is not checked, as little of the quota is left", repository, tag)
             return _stale(known)
+    return _checked(repository, tag, known)
+
+
+def _checked(repository: Repository, tag: Tag, known: KnownTag | None) -> ManifestAnswer:
+    """What upstream says of the tag now, or what it said last if it gives no answer."""
+    mirror = runtime.current()
     try:
         with asking("manifest", repository, tag):
             return mirror.flights.share(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import path
 from unfold.sites import UnfoldAdminSite
 
-from dashboard.views import connect, logs, overview, transfers, upstreams
+from dashboard.views import access, connect, logs, overview, repositories, transfers, upstreams
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -22,6 +22,10 @@ _PAGES = (
     ("transfers/", transfers.overview, "transfers"),
     ("transfers/now/", transfers.live, "transfers-now"),
     ("transfers/cancel/", transfers.cancel, "transfers-cancel"),
+    ("repositories/", repositories.overview, "repositories"),
+    ("repositories/<int:key>/", repositories.one, "repository"),
+    ("repositories/<int:key>/check/", repositories.check, "repository-check"),
+    ("repositories/<int:key>/manifests/<digest>/", repositories.manifest, "manifest"),
     ("logs/", logs.overview, "logs"),
     ("logs/tail/", logs.tail, "logs-tail"),
     ("logs/counts/", logs.counts, "logs-counts"),
@@ -31,6 +35,14 @@ _PAGES = (
     ("upstreams/test/", upstreams.test_connection, "upstreams-test"),
     ("connect/", connect.overview, "connect"),
     ("connect/pulls/", connect.pulls, "connect-pulls"),
+    ("access/", access.overview, "access"),
+    ("access/grants/create/", access.create_grant, "grants-create"),
+    ("access/grants/remove/", access.remove_grant, "grants-remove"),
+    ("access/tokens/create/", connect.make_token, "tokens-create"),
+    ("access/tokens/revoke/", access.revoke_token, "tokens-revoke"),
+    ("access/visibility/fix/", access.fix_visibility, "visibility-fix"),
+    ("access/visibility/unfix/", access.unfix_visibility, "visibility-unfix"),
+    ("access/sign-ins/forget/", access.forget_failures, "sign-ins-forget"),
 )
 
 

@@ -23,6 +23,9 @@ ROOMS: dict[str, set[str]] = {
         "cache.logbook",
     },
     "dashboard": {
+        "cache.access",
+        "cache.clients",
+        "cache.pull",
         "cache.retention",
         "cache.catalog",
         "cache.runtime",
@@ -128,7 +131,7 @@ ROOMS: dict[str, set[str]] = {
     "cache.logbook": set(),
     "cache.pulse": set(),
     "cache.scrub": {"cache.streaming"},
-    "cache.access": {"cache.models", "cache.database", "cache.memory"},
+    "cache.access": {"cache.models", "cache.database", "cache.memory", "cache.config"},
     "cache.contact": set(),
     "cache.tally": set(),
     "cache.traffic": set(),

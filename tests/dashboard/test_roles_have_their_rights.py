@@ -11,6 +11,7 @@ pytestmark = pytest.mark.django_db
 
 SEE = "cache.view_dashboard"
 WORK = {"cache.purge", "cache.pin", "cache.change_log_levels", "cache.test_upstreams"}
+WORK |= {"cache.check_tags"}
 RULE = {"auth.change_user", "auth.add_group", "cache.add_grant", "cache.delete_accesstoken"}
 
 

@@ -9,15 +9,18 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from cache import models
+from cache import catalog, models
 from cache.access import visibility
 from cache.access.decision import Visibility
+from cache.oci.digest import Digest
+from cache.oci.reference import RepositoryName
+from cache.oci.repository import Repository
 from cache.report import Reporter
 from cache.runtime import Runtime
 from dashboard.queries import repositories, repository
 from dashboard.queries.repositories import Query
 from tests.dashboard.conftest import SignedIn
-from tests.fakes.images import build_index
+from tests.fakes.images import LINUX_ARM64, build_image, build_index
 from tests.fakes.upstream import FakeUpstream
 
 PAGE = "/dashboard/repositories/"
@@ -31,10 +34,10 @@ def pulled(mirror: Runtime, upstream: FakeUpstream, client: Client) -> str:
     for name, own in (("acme/shop", b"s" * 3000), ("acme/worker", b"w" * 500)):
         image = upstream.add_image(name, "latest", [b"b" * 1000, own])
         client.get(f"/v2/{name}/manifests/latest")
-        for digest in image.layer_digests:
-            b"".join(client.get(f"/v2/{name}/blobs/{digest}"))
+        there = Repository(mirror.config.proxy.name, RepositoryName(name))
+        for layer in image.layers:
+            catalog.link_blob(there, Digest.of(layer), mirror.now(), held=len(layer))
     client.get("/v2/acme/shop/manifests/latest")
-    assert mirror.coalescer.drain(30)
     Reporter(mirror).flush()
     return mirror.config.proxy.name
 
@@ -135,22 +138,18 @@ def test_a_repository_shows_its_tags_and_how_they_moved(
 def test_an_index_shows_its_platforms_and_which_are_here(
     signed_in: SignedIn, mirror: Runtime, upstream: FakeUpstream, client: Client
 ) -> None:
-    images = {
-        platform: upstream.add_image("acme/multi", None, [platform.encode()])
-        for platform in ("linux/amd64", "linux/arm64")
-    }
-    index = build_index(images)
-    upstream.add_manifest("acme/multi", index.body, index.media_type, "latest")
+    arm = build_image([b"arm"], platform=LINUX_ARM64)
+    index = upstream.put_index("acme/multi", build_index([build_image([b"amd"]), arm]), "latest")
     client.get("/v2/acme/multi/manifests/latest", headers={"Accept": index.media_type})
-    client.get(f"/v2/acme/multi/manifests/{images['linux/arm64'].digest}")
+    client.get(f"/v2/acme/multi/manifests/{arm.digest}")
     row = models.Repository.objects.get(name="acme/multi")
     (tag,) = repository.tags(row, "", "", mirror.now()).rows
-    assert tag.platforms == ("linux/amd64", "linux/arm64")
+    assert tag.platforms == ("linux/amd64", "linux/arm64/v8")
     contents = repository.contents(row, tag.digest)
     assert contents is not None
     assert [(child.platform, child.here) for child in contents.children] == [
         ("linux/amd64", False),
-        ("linux/arm64", True),
+        ("linux/arm64/v8", True),
     ]
 
 

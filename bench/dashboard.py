@@ -32,6 +32,12 @@ PAGES = (
     "/dashboard/?range=7d",
     "/dashboard/?range=30d",
     "/dashboard/transfers/",
+    "/dashboard/repositories/",
+    "/dashboard/repositories/?order=pulls",
+    "/dashboard/repositories/?pulled=never",
+    "/dashboard/repositories/?text=image-19",
+    "/dashboard/repositories/1/",
+    "/dashboard/access/",
     "/dashboard/upstreams/",
     "/dashboard/logs/",
     "/dashboard/logs/?level=debug&text=nothing+has+this",
@@ -62,6 +68,18 @@ def _fill(root: Path) -> None:
     for first in range(0, BLOBS, BATCH):
         models.Blob.objects.bulk_create(
             models.Blob(digest=f"sha256:{n:064x}", size=n, stored_at=now)
+            for n in range(first, first + BATCH)
+        )
+    models.Repository.objects.bulk_create(
+        models.Repository(upstream="docker.io", name=f"library/image-{n}", first_seen_at=now)
+        for n in range(REPOSITORIES)
+    )
+    keys = list(models.Repository.objects.order_by("pk").values_list("pk", flat=True))
+    for first in range(0, BLOBS, BATCH):
+        models.BlobLink.objects.bulk_create(
+            models.BlobLink(
+                repository_id=keys[n % REPOSITORIES], digest=f"sha256:{n:064x}", proved_at=now
+            )
             for n in range(first, first + BATCH)
         )
     hour = now.replace(minute=0, second=0, microsecond=0)

@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.pulse",
         "cache.diagnosis",
         "cache.config",
+        "cache.freshness",
     },
     "cache.management": {
         "cache.clients",

@@ -28,10 +28,13 @@ PASSWORD = "correct horse battery"
 PAGES = {
     "overview": "/dashboard/?range=1h",
     "transfers": "/dashboard/transfers/",
+    "repositories": "/dashboard/repositories/",
+    "repository": "/dashboard/repositories/1/",
     "upstreams": "/dashboard/upstreams/",
     "logs": "/dashboard/logs/",
     "log-levels": "/dashboard/logs/levels/",
     "connect": "/dashboard/connect/",
+    "access": "/dashboard/access/",
     "users": "/dashboard/auth/user/",
     "user": "/dashboard/auth/user/add/",
     "groups": "/dashboard/auth/group/",
@@ -61,7 +64,7 @@ def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
             DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         ) as mirror,
     ):
-        for role in ("viewer", "operator"):
+        for role in ("viewer", "operator", "administrator"):
             _add_user(mirror, role)
         _make_traffic(mirror, upstream)
         yield mirror
@@ -89,9 +92,11 @@ def _add_user(mirror: Mirror, role: str) -> None:
 def _make_traffic(mirror: Mirror, upstream: FakeUpstream) -> None:
     for number, name in enumerate(("acme/shop", "acme/worker", "acme/base/python")):
         layer = random.Random(name).randbytes(2_000_000 * (number + 1))
-        image = upstream.add_image(name, "latest", [layer])
+        base = random.Random("base").randbytes(3_000_000)
+        image = upstream.add_image(name, "latest", [base, layer])
         for _ in range(5 - number):
-            _pull(mirror, name, str(image.digest), image.layer_digests[0])
+            for digest in image.layer_digests:
+                _pull(mirror, name, str(image.digest), digest)
 
 
 def _pull(mirror: Mirror, name: str, digest: str, layer: object) -> None:
@@ -225,6 +230,61 @@ def test_a_first_pull_is_seen(visit: Visit, mirror: Mirror, upstream: FakeUpstre
     assert "docker/29.7.0 go/go1.24 from 127.0.0.1, ghcr.io/acme/first" in visitor.text()
 
 
+def test_a_repository_is_found_taken_apart_and_checked(visit: Visit) -> None:
+    visitor = visit("operator")
+    visitor.go(PAGES["repositories"])
+    visitor.page.get_by_label("Name").fill("shop")
+    visitor.page.get_by_role("button", name="Find").click()
+    visitor.page.get_by_role("link", name="ghcr.io/acme/shop").click()
+    visitor.page.get_by_role("button", name="Check latest now").click()
+    visitor.wait_for("ghcr.io/acme/shop:latest is where it was.")
+    visitor.page.locator("table a", has_text="sha256:").first.click()
+    visitor.wait_for("Layers, drawn to size")
+    assert "ghcr.io/acme/worker" in visitor.text()
+    widths = visitor.page.locator(".m-layers .m-meter > span").evaluate_all(
+        "spans => spans.map(span => span.getBoundingClientRect().width)"
+    )
+    assert widths[1] == pytest.approx(1.5 * widths[2], rel=0.01)  # 3 MB and 2 MB
+    assert visitor.barriers() == []
+    if PICTURES:
+        visitor.shoot(Path(PICTURES) / "manifest-light.png")
+
+
+def test_a_grant_and_a_token_are_made_and_pulled_with(
+    visit: Visit, mirror: Mirror, upstream: FakeUpstream
+) -> None:
+    image = upstream.add_image("acme/secret", "latest")
+    url = f"/v2/ghcr.io/acme/secret/manifests/{image.digest}"
+    visitor = visit("administrator")
+    visitor.go(PAGES["access"])
+    fix = visitor.page.get_by_role("form", name="Fix the visibility of repositories")
+    fix.get_by_label("Repositories").fill("acme/secret")
+    fix.get_by_label("At").select_option("ghcr.io")
+    fix.get_by_role("button", name="Fix").click()
+    visitor.wait_for("Fixed as private.")
+    grant = visitor.page.get_by_role("form", name="Create a grant")
+    grant.get_by_label("Called").fill("administrator")
+    grant.get_by_label("Repositories").fill("acme/*")
+    grant.get_by_label("At").select_option("ghcr.io")
+    grant.get_by_role("button", name="Grant").click()
+    visitor.wait_for("Granted to administrator.")
+    visitor.go(PAGES["connect"])
+    visitor.page.get_by_label("For which machine").fill("build-7")
+    visitor.page.get_by_role("button", name="Put a fresh access token").click()
+    token = visitor.page.locator("#token").inner_text()
+    assert visitor.page.locator("pre", has_text=f"/t/{token}/").count() == 1
+    with httpx.Client(base_url=mirror.url, trust_env=False) as client:
+        assert client.get(url).status_code == 401
+        assert client.get(f"/t/{token}{url}").status_code == 200
+    visitor.go(PAGES["access"])
+    visitor.page.get_by_role("button", name="Revoke build-7 of administrator").click()
+    visitor.wait_for("Revoked.")
+    with httpx.Client(base_url=mirror.url, trust_env=False) as client:
+        assert client.get(f"/t/{token}{url}").status_code == 401
+    visitor.page.get_by_role("button", name="Remove ghcr.io/acme/* from administrator").click()
+    visitor.wait_for("Taken from administrator.")
+
+
 def test_the_way_to_an_upstream_is_tested(visit: Visit) -> None:
     visitor = visit("operator")
     visitor.go(PAGES["upstreams"])
@@ -236,13 +296,16 @@ def test_the_way_to_an_upstream_is_tested(visit: Visit) -> None:
 
 def test_a_viewer_is_refused_what_takes_another_role(visit: Visit, mirror: Mirror) -> None:
     visitor = visit("viewer")
-    for name in ("overview", "transfers", "upstreams", "logs", "log-levels", "connect"):
-        visitor.go(PAGES[name])
+    for name, path in PAGES.items():
+        if name in ("access", "users", "user", "groups"):
+            continue
+        visitor.go(path)
         assert visitor.page.locator(".m-page form[method=post]").count() == 0
     assert visitor.page.get_by_role("link", name="Users").count() == 0
-    visitor.go(PAGES["users"])
-    assert "Your role may not do this" in visitor.text("body")
-    assert visitor.console.pop().endswith("status of 403 (Forbidden)")
+    for name in ("access", "users", "user", "groups"):
+        visitor.go(PAGES[name])
+        assert "Your role may not do this" in visitor.text("body")
+        assert visitor.console.pop().endswith("status of 403 (Forbidden)")
 
 
 def test_times_are_those_of_the_viewer(visit: Visit) -> None:

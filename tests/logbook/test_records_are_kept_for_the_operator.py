@@ -153,6 +153,7 @@ def test_levels_are_counted_over_time(folder: Path, log: logging.Logger) -> None
         ("https://cdn.example/blob?X-Amz-Signature=0123abcd&x=1", "0123abcd"),
         ("password='hunter2' was given", "hunter2"),
         ('{"token": "s3cr3t"}', "s3cr3t"),
+        ("GET /t/mirror_0123456789abcdefghijkl/v2/", "0123456789abcdefghijkl"),
     ],
 )
 def test_what_looks_like_a_secret_is_taken_out(

@@ -9,6 +9,13 @@ from django.contrib.admin.apps import AdminConfig
 class Dashboard(AppConfig):
     name = "dashboard"
 
+    def ready(self) -> None:
+        """Have failed sign-ins logged."""
+        # Only now are the models there.
+        from dashboard import signing_in  # noqa: PLC0415
+
+        signing_in.watch()
+
 
 class Site(AdminConfig):
     default_site = "dashboard.views.site.Site"

@@ -60,6 +60,19 @@ def test_guessing_ends_soon_for_one_address_and_nobody_else(client: Client) -> N
     assert sign_in(client, "vera", address="10.0.0.8") == 302
 
 
+def test_a_wrong_password_is_logged_but_not_what_is_nobodys_name(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_user("vera", "viewer")
+    caplog.set_level("INFO", "dashboard")
+    sign_in(client, "vera", "wrong")
+    sign_in(client, "hunter2hunter2", "wrong")
+    ours = [record for record in caplog.records if record.name.startswith("dashboard")]
+    assert [record.levelname for record in ours] == ["WARNING", "INFO"]
+    assert "'vera' from 10.0.0.7" in ours[0].getMessage().replace('"', "'")
+    assert "hunter2" not in caplog.text
+
+
 def test_a_form_of_another_site_is_refused(db: None) -> None:
     client = Client(enforce_csrf_checks=True)
     make_user("vera", "viewer")

@@ -68,7 +68,7 @@ def one(request: HttpRequest, key: int) -> HttpResponse:
     return page(
         request,
         "repository.html",
-        f"{row.upstream}/{row.name}",
+        f"Repository {row.upstream}/{row.name}",
         row=row,
         standing=repositories.standing(row, visibility.list_rules()),
         size=repositories.held([row.pk]).get(row.pk, 0),
@@ -91,7 +91,7 @@ def manifest(request: HttpRequest, key: int, digest: str) -> HttpResponse:
         contents = None
     if contents is None:
         raise Http404
-    title = f"{row.upstream}/{row.name}"
+    title = f"Manifest of {row.upstream}/{row.name}"
     return page(request, "manifest.html", title, row=row, contents=contents)
 
 

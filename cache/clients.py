@@ -2,14 +2,15 @@
 
 Docker's `registry-mirrors` stand for docker.io alone. containerd (and k3s, which writes its files)
 asks for any registry's images with `?ns=`; podman, skopeo and CRI-O ask by a path, which begins
-with the registry's name unless it is the mirror's default upstream.
+with the registry's name unless it is the mirror's default upstream. An access token goes where each
+client keeps one (docs/access.md).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -35,10 +36,14 @@ class ClientFile:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """What clients have to know of a mirror: its address (no final slash), whom it mirrors."""
+    """What clients have to know of a mirror: its address (no final slash), whom it mirrors.
+
+    ``token`` is the client's access token, if it is to have one.
+    """
 
     config: Config
     url: str
+    token: str = field(default="", repr=False)
 
     @property
     def address(self) -> str:
@@ -78,8 +83,11 @@ def _docker(mirror: Mirror, wanted: tuple[str, ...]) -> ClientFile:
         raise NotPossible(
             f"Docker asks mirrors for docker.io alone: pull images of {others[0]} as {example}"
         )
-    settings = {"registry-mirrors": [mirror.url]}
+    place = f"{mirror.url}/t/{mirror.token}/" if mirror.token else mirror.url
+    settings = {"registry-mirrors": [place]}
     notes = ["then: systemctl reload docker"]
+    if mirror.token:
+        notes.append("a mirror's address with a token in it takes Docker 24.0.8 or later")
     if mirror.is_plain:
         settings["insecure-registries"] = [mirror.address]
     notes += [
@@ -96,6 +104,9 @@ def _containerd(mirror: Mirror, wanted: tuple[str, ...]) -> ClientFile:
     content = (
         f'server = "{origin}"\n\n[host."{mirror.url}"]\n  capabilities = ["pull", "resolve"]\n'
     )
+    if mirror.token:
+        bearer = f'["Bearer {mirror.token}"]'
+        content += f'  [host."{mirror.url}".header]\n    Authorization = {bearer}\n'
     notes = (
         'containerd\'s own config.toml needs: config_path = "/etc/containerd/certs.d"',
         *(f"for {other}, a file of its own: --registry {other}" for other in others),
@@ -112,12 +123,20 @@ def _podman(mirror: Mirror, wanted: tuple[str, ...]) -> ClientFile:
         for registry in wanted
     ]
     path = "/etc/containers/registries.conf.d/mirror.conf"
-    return ClientFile(path, "\n".join(blocks), ("also for buildah, skopeo and CRI-O",))
+    notes = ["also for buildah, skopeo and CRI-O"]
+    if mirror.token:
+        notes.append(f"then: podman login -u token -p {mirror.token} {mirror.address}")
+    return ClientFile(path, "\n".join(blocks), tuple(notes))
 
 
 def _k3s(mirror: Mirror, wanted: tuple[str, ...]) -> ClientFile:
     entries = [f'  "{registry}":\n    endpoint:\n      - "{mirror.url}"\n' for registry in wanted]
     content = "mirrors:\n" + "".join(entries)
+    if mirror.token:
+        content += (
+            f'configs:\n  "{mirror.address}":\n    auth:\n'
+            f'      username: "token"\n      password: "{mirror.token}"\n'
+        )
     return ClientFile("/etc/rancher/k3s/registries.yaml", content, ("then: restart k3s",))
 
 

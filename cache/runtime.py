@@ -18,6 +18,7 @@ from django.conf import settings
 from cache.access.keys import Keys
 from cache.access.remembered import Remembered
 from cache.config import Config, Proxy, capacity
+from cache.contact import Contacts
 from cache.memory import Memory
 from cache.negatives import Negatives
 from cache.oci.repository import Repository
@@ -27,6 +28,7 @@ from cache.streaming.flight import Flights, exclusive
 from cache.streaming.room import Room
 from cache.streaming.store import FileStore, Store
 from cache.streaming.sweep import sweep_locks
+from cache.tally import Tally
 from cache.traffic import Traffic
 from cache.upstream.client import Endpoint, Upstream
 from cache.upstream.helper import Helper
@@ -58,6 +60,8 @@ class Runtime:
     upstreams: Mapping[str, Upstream]
     negatives: Negatives
     traffic: Traffic
+    tally: Tally
+    contacts: Contacts
     memory: Memory
     remembered: Remembered
     keys: Keys
@@ -93,6 +97,8 @@ def build(config: Config) -> Runtime:
         upstreams={proxy.name: Upstream(_endpoint(proxy), memory) for proxy in config.upstreams},
         negatives=Negatives(),
         traffic=Traffic(),
+        tally=Tally(),
+        contacts=Contacts(),
         memory=memory,
         remembered=Remembered(memory),
         keys=keys(config),

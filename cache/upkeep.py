@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from cache import catalog, retention, runtime, scrub
+from cache import catalog, report, retention, runtime, scrub
 from cache.access import machine_tokens
 from cache.scrub import Finding, Job, Pace
 from cache.signals import RollCall
@@ -30,7 +30,7 @@ CALL_STEP = 0.1
 
 def start() -> None:
     """Begin what goes on in the background of this process, which must not be forked later."""
-    for work in (_scrub, _keep_flushing, _keep_house):
+    for work in (_scrub, _keep_flushing, _keep_house, report.keep_showing):
         threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
 
 
@@ -44,6 +44,7 @@ def flush() -> bool:
     used = traffic.take_used()
     if used:
         machine_tokens.record_use(used)
+    report.flush()
     return is_written
 
 

@@ -15,7 +15,7 @@ import ssl
 import sys
 from typing import TYPE_CHECKING
 
-from cache import runtime
+from cache import logbook, runtime
 from cache.config import ConfigError, capacity, listener
 from mirrorsite import logging as mirror_logging
 from mirrorsite.gunicorn_log import Logger
@@ -113,7 +113,11 @@ def _tls_context() -> ssl.SSLContext:
 
 
 def when_ready(_arbiter: Arbiter) -> None:
-    """Let signals to stop through, which `manage.py serve` holds back until they are handled."""
+    """Let signals to stop through, which `manage.py serve` holds back until they are handled.
+
+    From here on the parent's records, such as those of workers that died, are kept too.
+    """
+    logbook.attach(logbook.folder_of(MIRROR.storage.root))
     _let_stops_through()
 
 
@@ -135,6 +139,7 @@ def post_worker_init(_worker: Worker) -> None:
     # Only now are the models there, which the parent never loads.
     from cache import upkeep  # noqa: PLC0415
 
+    logbook.attach(logbook.folder_of(MIRROR.storage.root))
     upkeep.start()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import dj_database_url
 
 from cache.config import Config, ConfigError, load
+from dashboard.theme import PLACE, THEME
 from mirrorsite import logging as mirror_logging
 from mirrorsite.secret_key import secret_key
 
@@ -87,8 +88,14 @@ ALLOWED_HOSTS = ["*"]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = None
 
 INSTALLED_APPS = [
+    # A template is the first one's that has it: ours, the theme's, Django's.
+    "dashboard.apps.Dashboard",
+    "unfold.apps.BasicAppConfig",
+    "dashboard.apps.Site",
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
     "django.contrib.staticfiles",
     "axes",
     "cache",
@@ -116,15 +123,24 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_CALLABLE = "cache.access.passwords.counted_name"
 AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-# What its middleware does, an answer of 429, `/v2/` does in the protocol's terms.
+# What its middleware does, an answer of 429, `/v2/` does in the protocol's terms; the dashboard
+# has it under another name, see mirrorsite.stack.
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 
-# Every pull passes through this list, so it stays this short. What only the dashboard needs
-# (sessions, CSRF, messages) is for the dashboard's own paths.
+# Every pull passes through this list. What only the dashboard needs steps aside for it.
 MIDDLEWARE = [
     "cache.api.handlers.protocol_answers",
     "mirrorsite.static.StaticFiles",
+    "mirrorsite.stack.content_security_policy",
+    "mirrorsite.stack.Security",
+    "mirrorsite.stack.Frames",
+    "mirrorsite.stack.Sessions",
+    "mirrorsite.stack.Csrf",
+    "mirrorsite.stack.SignIn",
+    "mirrorsite.stack.Messages",
+    "mirrorsite.stack.Guessing",
 ]
 
 ROOT_URLCONF = "mirrorsite.urls"
@@ -136,11 +152,36 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
     },
 ]
 
 DATABASES = {"default": _database(MIRROR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LOGIN_URL = "/dashboard/login/"
+
+# The cookies are the dashboard's: no pull sends them, no script reads the session's, and where the
+# mirror speaks TLS they leave over TLS only.
+SESSION_COOKIE_NAME = "mirrorsite_session"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PLACE
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MIRROR.http.tls is not None
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_NAME = "mirrorsite_csrf"
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_HTTPONLY = True
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+UNFOLD = THEME
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -1,25 +1,36 @@
-"""Every path that the mirror answers: the registry protocol, probes, later the dashboard."""
+"""Every path that the mirror answers: the registry protocol, probes, and the dashboard."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from django.http import HttpResponse
+from django.contrib import admin
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import include, path
 
 from cache.api import health
 from cache.api.base import base_without_slash
+from dashboard.theme import PLACE
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.urls import URLPattern, URLResolver
+
+
+def to_dashboard(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """What a browser is after that was given the mirror's bare address."""
+    return HttpResponseRedirect(PLACE)
+
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v2/", include("cache.api.urls")),
     path("v2", base_without_slash),  # what a client asks that strips the slash
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("dashboard/", admin.site.urls),
+    path("dashboard", to_dashboard),
+    path("", to_dashboard),
 ]
 
 

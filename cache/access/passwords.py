@@ -114,8 +114,10 @@ def _verify_in_turn(
 
 def counted_name(request: Any, credentials: dict[str, Any] | None = None) -> str | None:
     """What axes takes for the account (setting AXES_USERNAME_CALLABLE)."""
+    counted: str | None = getattr(request, "counted_name", None)
     given: str | None = (credentials or {}).get("username")
-    return getattr(request, "counted_name", given)
+    # The dashboard's own sign-in comes here with the name as it was typed.
+    return counted or (given and _counted(given, is_ours=find_user(given) is not None))
 
 
 def _known(hashed: bytes, remembered: Remembered, now: datetime) -> _Verified | None:
@@ -131,7 +133,7 @@ def _known(hashed: bytes, remembered: Remembered, now: datetime) -> _Verified | 
 
 def _verify(attempt: Any, name: str, password: str) -> _Verified:
     is_ours = find_user(name) is not None
-    attempt.counted_name = name if is_ours else salted_hmac(__name__, name).hexdigest()
+    attempt.counted_name = _counted(name, is_ours=is_ours)
     user = authenticate(attempt, username=name, password=password)
     address = attempt.META.get("REMOTE_ADDR")
     if user is None:
@@ -145,6 +147,10 @@ def _verify(attempt: Any, name: str, password: str) -> _Verified:
     if AxesProxyHandler.get_failures(attempt, {"username": name}):
         AxesProxyHandler.reset_attempts(username=name, ip_address=address)
     return _Verified(user.pk, credential_of(user))
+
+
+def _counted(name: str, *, is_ours: bool) -> str:
+    return name if is_ours else salted_hmac(__name__, name).hexdigest()
 
 
 def _keyed_hash(name: str, password: str) -> bytes:

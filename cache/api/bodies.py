@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, TypeAlias
 
 from django.http import FileResponse
 
 from cache.oci.errors import RegistryError
 from cache.pull import Body
+
+#: Is told how many bytes of its body an answer sent, once, when it is over.
+OnEnd: TypeAlias = Callable[[int], None]
 
 #: Bytes per step where a file cannot leave through sendfile (TLS).
 _FILE_STEP = 256 * 1024
@@ -25,7 +28,8 @@ class _Slice:
 
     def __init__(self, file: BinaryIO, length: int) -> None:
         self._file = file
-        self._left = length
+        self._start = file.tell()
+        self._length = self._left = length
 
     def fileno(self) -> int:
         """The descriptor, which stands at the first byte."""
@@ -39,6 +43,16 @@ class _Slice:
         self._left -= len(data)
         return data
 
+    def seek(self, position: int) -> None:
+        """Go on from there: socket.sendfile tells how far it came, also of a client that left."""
+        self._file.seek(position)
+        self._left = self._length - (position - self._start)
+
+    @property
+    def sent(self) -> int:
+        """How many bytes have left."""
+        return self._length - self._left
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -50,14 +64,19 @@ class StoreFile(FileResponse):
     block_size = _FILE_STEP
 
     def __init__(
-        self, file: BinaryIO, content_type: str, status: int, headers: dict[str, str]
+        self,
+        file: BinaryIO,
+        content_type: str,
+        status: int,
+        headers: dict[str, str],
+        on_end: OnEnd,
     ) -> None:
         length = int(headers["Content-Length"])
         self._file = file
         self._stop = file.tell() + length
-        super().__init__(
-            _Slice(file, length), content_type=content_type, status=status, headers=headers
-        )
+        self._slice = _Slice(file, length)
+        self._on_end = on_end
+        super().__init__(self._slice, content_type=content_type, status=status, headers=headers)
 
     def set_headers(self, filelike: object) -> None:
         """All headers are known already; Django's guesses from the file's name are not wanted."""
@@ -68,8 +87,11 @@ class StoreFile(FileResponse):
         sendfile says nothing of bytes that were not there, and the client would take the next
         answer on the connection for them: the error ends the connection.
         """
-        is_cut = not self.closed and os.fstat(self._file.fileno()).st_size < self._stop
+        was_open = not self.closed
+        is_cut = was_open and os.fstat(self._file.fileno()).st_size < self._stop
         super().close()
+        if was_open:
+            self._on_end(self._slice.sent)
         if is_cut:
             raise OSError(errno.EIO, "the blob's file was cut while it was sent")
 
@@ -81,21 +103,25 @@ class Breakable:
     the server takes for a client's end: it closes the socket and writes no traceback.
     """
 
-    def __init__(self, body: Body, length: int | None) -> None:
+    def __init__(self, body: Body, length: int | None, on_end: OnEnd) -> None:
         self._body = body
         self._length = length
+        self._on_end: OnEnd | None = on_end
+        self._sent = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        sent = 0
         try:
             for chunk in self._body:
-                sent += len(chunk)
+                self._sent += len(chunk)
                 yield chunk
         except RegistryError as error:
             raise ConnectionResetError(errno.ECONNRESET, error.message) from error
-        if self._length not in (None, sent):
+        if self._length not in (None, self._sent):
             raise ConnectionResetError(errno.ECONNRESET, "the body is not as long as announced")
 
     def close(self) -> None:
         """The client is done, or gone."""
         self._body.close()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(self._sent)

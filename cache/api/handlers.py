@@ -14,6 +14,7 @@ from ninja import NinjaAPI
 from cache.api.challenges import challenge
 from cache.api.parsing import accepted_namespace
 from cache.api.path_tokens import hide_tokens
+from cache.logbook import begin_request
 from cache.oci.errors import RegistryError, quote
 from cache.pull import Unauthorized
 
@@ -83,6 +84,7 @@ def protocol_answers(
     def answer(request: HttpRequest) -> HttpResponseBase:
         if request.path_info != "/v2" and not request.path_info.startswith("/v2/"):
             return get_response(request)
+        begin_request(request.method or "", request.path_info)
         # Whatever charset a client declares for a body that no request here has.
         request.encoding = "utf-8"
         response = get_response(request)

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from cache import pull
+from cache.api.counting import count_manifest
 from cache.api.parsing import who_pulls_what
 from cache.api.responses import manifest_response
 from cache.oci.reference import parse_reference
@@ -17,7 +18,8 @@ router = Router()
 def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
     """Distribution specification, "Pulling manifests" (end-3)."""
     client, repository = who_pulls_what(request, name)
-    answer = pull.resolve_manifest(
-        client, repository, parse_reference(reference), request.headers.get("Accept")
-    )
-    return manifest_response(request, answer)
+    wanted = parse_reference(reference)
+    answer = pull.resolve_manifest(client, repository, wanted, request.headers.get("Accept"))
+    response = manifest_response(request, answer)
+    count_manifest(request, repository, wanted, answer.outcome, len(response.content))
+    return response

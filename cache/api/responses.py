@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from cache.api.bodies import Breakable, StoreFile
+from cache.api.bodies import Breakable, OnEnd, StoreFile
 from cache.api.path_tokens import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
@@ -42,8 +42,11 @@ def blob_head_response(request: HttpRequest, digest: Digest, stat: Stat) -> Http
     return HttpResponse(content_type=BLOB_TYPE, headers=headers)
 
 
-def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBase:
-    """A blob or the one range of it that was asked for; raises RegistryError (416, 502, ...)."""
+def blob_response(request: HttpRequest, blob: Held | Arriving, on_end: OnEnd) -> HttpResponseBase:
+    """A blob or the one range of it that was asked for; raises RegistryError (416, 502, ...).
+
+    ``on_end`` is not called for an answer without a body.
+    """
     outcome = blob.outcome if isinstance(blob, Held) else Outcome.MISS
     headers = _content_headers(blob.digest, outcome) | {"Accept-Ranges": "bytes"}
     if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
@@ -58,10 +61,10 @@ def blob_response(request: HttpRequest, blob: Held | Arriving) -> HttpResponseBa
     status = 200 if wanted is None else 206
     if isinstance(blob, Held):
         blob.file.seek(wanted.start if wanted else 0)
-        return StoreFile(blob.file, BLOB_TYPE, status, headers)
+        return StoreFile(blob.file, BLOB_TYPE, status, headers, on_end)
     start, stop = (wanted.start, wanted.stop) if wanted else (0, None)
     length = int(headers["Content-Length"]) if "Content-Length" in headers else None
-    stream = Breakable(read_arriving(blob, start, stop), length)
+    stream = Breakable(read_arriving(blob, start, stop), length, on_end)
     return StreamingHttpResponse(stream, BLOB_TYPE, status, headers=headers)
 
 

@@ -48,6 +48,14 @@ from cache.catalog.tags import (
     list_tags,
     record_tag,
 )
+from cache.catalog.traffic import (
+    add_traffic,
+    end_outage,
+    expire_traffic,
+    ongoing_outages,
+    record_disk,
+    record_outage,
+)
 
 __all__ = [
     "AdoptedBlob",
@@ -55,6 +63,7 @@ __all__ = [
     "KnownLink",
     "KnownTag",
     "StoredManifest",
+    "add_traffic",
     "adopt_blob_links",
     "adopt_blobs",
     "adopt_manifests",
@@ -63,6 +72,8 @@ __all__ = [
     "any_tag",
     "confirm_tags",
     "drop_tag",
+    "end_outage",
+    "expire_traffic",
     "find_blob_link",
     "find_held_manifest",
     "find_manifest",
@@ -76,11 +87,14 @@ __all__ = [
     "list_referrers",
     "list_repositories",
     "list_tags",
+    "ongoing_outages",
     "promised_size",
     "record_blob",
+    "record_disk",
     "record_fill",
     "record_lost_fill",
     "record_manifest",
+    "record_outage",
     "record_tag",
     "recorded_size",
     "write_down",

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
-from cache.access import grants, users
+from cache.access import grants, reading, users
 from cache.access.decision import Reach
-from cache.config import upstream_values, values
-from cache.config.document import Scalar
-from cache.config.values import Refused
 from cache.oci.errors import quote
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
-
-EVERYWHERE = "*"
-
-_DAYS = re.compile(r"[0-9]{1,5}d")
 
 
 class AccessCommand(BaseCommand):
@@ -73,17 +65,10 @@ def _add_upstream(parser: CommandParser) -> None:
 
 def reach(pattern: str, upstream: str) -> Reach:
     """The repositories that an operator means."""
-    names = settings.MIRROR.names
-    if upstream != EVERYWHERE and upstream not in names:
-        known = ", ".join(each.name for each in settings.MIRROR.upstreams)
-        raise CommandError(f"no upstream is called {quote(upstream)}: there is {known}, and '*'")
-    is_hub = upstream != EVERYWHERE and names[upstream].is_hub
-    read = upstream_values.hub_repositories if is_hub else upstream_values.repositories
     try:
-        found = read(Scalar(pattern))
-    except Refused as refused:
-        raise CommandError(f"found {quote(pattern)}; allowed {refused.allowed}") from None
-    return Reach("" if upstream == EVERYWHERE else names[upstream].name, found)
+        return reading.read_reach(settings.MIRROR, pattern, upstream)
+    except reading.Unreadable as error:
+        raise CommandError(str(error)) from None
 
 
 def user(name: str) -> int:
@@ -106,23 +91,10 @@ def group(name: str) -> int:
 
 def moment(text: str | None) -> datetime | None:
     """When something is to end: after `30d` or `12h`, or at `2030-01-31` (UTC)."""
-    if text is None:
-        return None
-    now = datetime.now(UTC)
     try:
-        if _DAYS.fullmatch(text):
-            end = now + timedelta(days=int(text[:-1]))
-        elif "-" in text:
-            given = datetime.fromisoformat(text)
-            end = given if given.tzinfo else given.replace(tzinfo=UTC)
-        else:
-            end = now + values.duration(Scalar(text))
-    except (ValueError, OverflowError, Refused):
-        allowed = "a time such as 30d, 12h or 2030-01-31"
-        raise CommandError(f"found {quote(text)}; allowed {allowed}") from None
-    if end <= now:
-        raise CommandError(f"found {quote(text)}, which is over already; allowed a time to come")
-    return end
+        return None if text is None else reading.read_end(text, datetime.now(UTC))
+    except reading.Unreadable as error:
+        raise CommandError(str(error)) from None
 
 
 def until(end: datetime | None) -> str:

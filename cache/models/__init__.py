@@ -6,23 +6,29 @@ from cache.models.incident import Incident
 from cache.models.manifest import Manifest, ManifestLink, ManifestReference
 from cache.models.repository import Repository
 from cache.models.retention import DoomedFile, Pin, Removal
+from cache.models.right import Right
 from cache.models.tag import Tag, TagMove
+from cache.models.traffic import DiskSample, Outage, Traffic
 
 __all__ = [
     "AccessToken",
     "AccessTokenLimit",
     "Blob",
     "BlobLink",
+    "DiskSample",
     "DoomedFile",
     "Grant",
     "Incident",
     "Manifest",
     "ManifestLink",
     "ManifestReference",
+    "Outage",
     "Pin",
     "Removal",
     "Repository",
+    "Right",
     "Tag",
     "TagMove",
+    "Traffic",
     "VisibilityRule",
 ]

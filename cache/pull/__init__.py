@@ -6,7 +6,13 @@ They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError
 from cache.pull.ahead import missing_bytes, watch_arriving
 from cache.pull.blobs import Arriving, Body, Held, Stat, open_blob, read_arriving, stat_blob
 from cache.pull.listings import list_referrers, list_repositories, list_tags
-from cache.pull.manifests import ManifestAnswer, is_manifest_here, last_known, resolve_manifest
+from cache.pull.manifests import (
+    ManifestAnswer,
+    check_tag,
+    is_manifest_here,
+    last_known,
+    resolve_manifest,
+)
 from cache.pull.outcome import Outcome
 from cache.pull.permission import may_pull
 from cache.pull.refusals import Unauthorized
@@ -19,6 +25,7 @@ __all__ = [
     "Outcome",
     "Stat",
     "Unauthorized",
+    "check_tag",
     "is_manifest_here",
     "last_known",
     "list_referrers",

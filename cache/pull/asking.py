@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,11 +26,35 @@ def asking(kind: str, repository: Repository, reference: Tag | Digest) -> Iterat
     key = (kind, repository, reference)
     if negatives.has(key, ttl.total_seconds()):
         raise errors.NotFound(f"Upstream had no {kind} {reference} in {repository} a moment ago.")
+    began = time.monotonic()
     try:
         yield
     except errors.NotFound:
         negatives.note(key)
+        note_contact(repository.upstream)
         raise
-    except errors.Denied:
-        doubt(repository)
+    except errors.UpstreamError as error:
+        if isinstance(error, errors.Denied):
+            doubt(repository)
+        note_contact(repository.upstream, error)
         raise
+    # A blob's time is that of its bytes.
+    seconds = time.monotonic() - began if kind == "manifest" else None
+    note_contact(repository.upstream, seconds=seconds)
+
+
+#: An upstream that refuses, or sends nonsense, is there all the same.
+_AWAY = (errors.Unreachable, errors.TimedOut, errors.ServerFailed)
+
+
+def note_contact(
+    upstream: str, error: errors.UpstreamError | None = None, *, seconds: float | None = None
+) -> None:
+    """Remember how an upstream answered: with ``error``, or well, after so many seconds."""
+    contacts = runtime.current().contacts
+    if isinstance(error, errors.Busy | errors.Offline):
+        return  # our own shortage, or the operator's wish
+    if isinstance(error, _AWAY):
+        contacts.failed(upstream, time.time(), str(error))
+    else:
+        contacts.answered(upstream, time.time(), seconds)

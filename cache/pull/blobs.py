@@ -14,7 +14,7 @@ from cache import catalog, runtime
 from cache.access.decision import Client
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
-from cache.pull.asking import asking
+from cache.pull.asking import asking, note_contact
 from cache.pull.outcome import Outcome
 from cache.pull.permission import permit
 from cache.pull.refusals import (
@@ -40,6 +40,7 @@ from cache.streaming.source import (
     SourceFailed,
     SourceStream,
 )
+from cache.tally import Counts
 from cache.upstream import errors
 
 log = logging.getLogger(__name__)
@@ -313,9 +314,34 @@ class _UpstreamSource:
                 asking("blob", self.repository, self.digest),
                 upstream.open_blob(self.repository.name, self.digest, offset) as stream,
             ):
-                yield stream
+                note_contact(self.repository.upstream)
+                yield _CountedStream(stream, self.repository)
         except errors.UpstreamError as error:
             raise _as_source_failure(error, self) from error
+
+
+class _CountedStream:
+    """An answer of upstream whose bytes, and the time that they take, are counted."""
+
+    def __init__(self, stream: SourceStream, repository: Repository) -> None:
+        self.offset = stream.offset
+        self.size = stream.size
+        self._stream = stream
+        self._repository = repository
+
+    @property
+    def chunks(self) -> Iterator[bytes]:
+        """The stream's own."""
+        began = time.monotonic()
+        taken = 0
+        try:
+            for chunk in self._stream.chunks:
+                taken += len(chunk)
+                yield chunk
+        finally:
+            took = round((time.monotonic() - began) * 1000)
+            counts = Counts(fetched=taken, fetch_ms=took)
+            runtime.current().tally.count(self._repository, counts)
 
 
 def _as_source_failure(error: errors.UpstreamError, source: _UpstreamSource) -> SourceFailed:

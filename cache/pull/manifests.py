@@ -19,6 +19,7 @@ from cache.pull.outcome import Outcome
 from cache.pull.permission import permit
 from cache.pull.refusals import from_upstream
 from cache.streaming.flight import exclusive
+from cache.tally import Counts
 from cache.traffic import Confirmation
 from cache.upstream import errors
 from cache.upstream.client import ManifestBody
@@ -81,6 +82,19 @@ def last_known(client: Client, repository: Repository, tag: Tag) -> ManifestAnsw
     return None if known is None else _stale(known)
 
 
+def check_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
+    """Ask upstream now where the tag points, however fresh the last answer is; for an operator.
+
+    Raises :class:`RegistryError`.
+    """
+    answer = _checked(repository, tag, _known(repository, tag))
+    if answer.outcome is Outcome.REVALIDATED:
+        # At once, and not with the next batch: whoever asked looks at it, in any process.
+        confirmation = Confirmation(answer.manifest.digest, runtime.current().now())
+        catalog.confirm_tags({(repository, tag): confirmation})
+    return answer
+
+
 def _for_plain_client(repository: Repository, tag: Tag, answer: ManifestAnswer) -> ManifestAnswer:
     """The linux/amd64 image for a client that does not know indexes, as Docker's registry does."""
     found = answer.manifest
@@ -127,6 +141,12 @@ def _by_tag(repository: Repository, tag: Tag) -> ManifestAnswer:
         if _is_spared(repository, known):
             log.info("%s:%s is not checked, as little of the quota is left", repository, tag)
             return _stale(known)
+    return _checked(repository, tag, known)
+
+
+def _checked(repository: Repository, tag: Tag, known: KnownTag | None) -> ManifestAnswer:
+    """What upstream says of the tag now, or what it said last if it gives no answer."""
+    mirror = runtime.current()
     try:
         with asking("manifest", repository, tag):
             return mirror.flights.share(
@@ -196,7 +216,7 @@ def _obtain_unnamed(
     repository: Repository, tag: Tag, known: KnownTag | None
 ) -> tuple[StoredManifest, Outcome]:
     """A tag's manifest from an upstream that does not tell digests: only its bytes tell."""
-    answer = runtime.current().upstream_of(repository).get_manifest(repository.name, tag)
+    answer = _get(repository, tag)
     manifest = _read(tag, answer, answer.digest)
     if known is not None and known.manifest.digest == manifest.digest:
         return known.manifest, Outcome.REVALIDATED
@@ -250,12 +270,16 @@ def _is_vouched_for(repository: Repository, digest: Digest) -> bool:
 
 def _fetch(repository: Repository, digest: Digest) -> Manifest:
     """Upstream's manifest, verified and recorded."""
-    mirror = runtime.current()
-    manifest = _read(
-        digest, mirror.upstream_of(repository).get_manifest(repository.name, digest), digest
-    )
-    catalog.record_manifest(repository, manifest, mirror.now())
+    manifest = _read(digest, _get(repository, digest), digest)
+    catalog.record_manifest(repository, manifest, runtime.current().now())
     return manifest
+
+
+def _get(repository: Repository, reference: Tag | Digest) -> ManifestBody:
+    mirror = runtime.current()
+    answer = mirror.upstream_of(repository).get_manifest(repository.name, reference)
+    mirror.tally.count(repository, Counts(fetched=len(answer.body)))
+    return answer
 
 
 def _read(reference: Tag | Digest, answer: ManifestBody, digest: Digest | None) -> Manifest:

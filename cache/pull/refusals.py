@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from cache.oci.errors import RegistryError
-from cache.streaming.source import AWAY, CHANGED, CORRUPT, STORE_FAILED, SourceFailed
+from cache.streaming.source import AWAY, CANCELLED, CHANGED, CORRUPT, STORE_FAILED, SourceFailed
 from cache.upstream import errors
 
 NOT_FOUND = "not-found"
@@ -35,6 +35,7 @@ _TABLE = {
     CORRUPT: _Refusal("UNAVAILABLE", 502),
     CHANGED: _Refusal("UNAVAILABLE", 502),
     STORE_FAILED: _Refusal("UNAVAILABLE", 503),
+    CANCELLED: _Refusal("UNAVAILABLE", 503),
 }
 
 _KINDS: tuple[tuple[type[errors.UpstreamError], str], ...] = (

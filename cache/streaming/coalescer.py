@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cache.oci.digest import Digest
 from cache.streaming import filler
-from cache.streaming.fill import Fill
+from cache.streaming.fill import Fill, FillState
 from cache.streaming.order import Order
 from cache.streaming.source import STORE_FAILED, SourceFailed
 from cache.streaming.store import Store
+
+#: So many of the last fills are remembered.
+LAST_ENDED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A fill that has ended, at ``at`` (seconds since the epoch)."""
+
+    state: FillState
+    at: float
 
 
 class Coalescer:
@@ -23,6 +36,7 @@ class Coalescer:
         self._lock = threading.Lock()
         self._fills: dict[Digest, Fill] = {}
         self._threads: list[threading.Thread] = []
+        self._ended: deque[Ended] = deque(maxlen=LAST_ENDED)
 
     @contextmanager
     def join(self, order: Order) -> Iterator[Fill]:
@@ -46,6 +60,28 @@ class Coalescer:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
+
+    def states(self) -> list[FillState]:
+        """The fills that run in this process now."""
+        with self._lock:
+            fills = list(self._fills.values())
+        return [fill.state() for fill in fills]
+
+    def ended(self) -> list[Ended]:
+        """The last fills for which this process asked upstream, the latest last."""
+        return list(self._ended)
+
+    def cancel(self, digest: Digest) -> bool:
+        """Have the fill end at its next byte; whether this process is the one that asks upstream.
+
+        What has arrived stays for the next one who wants the blob.
+        """
+        with self._lock:
+            fill = self._fills.get(digest)
+        if fill is None or not fill.fetches:
+            return False
+        fill.cancelled = True
+        return True
 
     def _enter(self, order: Order) -> Fill:
         with self._lock:
@@ -74,6 +110,8 @@ class Coalescer:
         try:
             filler.run(order, self._store, fill)
         finally:
+            if fill.fetches:
+                self._ended.append(Ended(fill.state(), time.time()))
             with self._lock:
                 if self._fills.get(order.digest) is fill:
                     del self._fills[order.digest]

@@ -44,6 +44,25 @@ class Cursor:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class FillState:
+    """How a fill stands, for the operator; ``started_at`` in seconds since the epoch.
+
+    ``fetches`` tells whether it is this process that asks upstream; ``answers`` how often upstream
+    gave bytes, so all but the first continued a transfer. ``problem`` is set when it has failed.
+    """
+
+    digest: Digest
+    origin: str
+    size: int | None
+    arrived: int
+    readers: int
+    started_at: float
+    fetches: bool
+    answers: int
+    problem: str | None
+
+
 class Fill:
     """The shared state of one fill in this process. All methods may be called by any thread."""
 
@@ -51,6 +70,10 @@ class Fill:
         self.digest = digest
         self.size: int | None = None
         self.origin: str | None = None
+        self.started_at = time.time()
+        self.fetches = False
+        self.cancelled = False
+        self._answers = 0
         self._changed = threading.Condition()
         self._orders: list[Order] = []
         self._fds: list[int] = []
@@ -98,6 +121,7 @@ class Fill:
         with self._changed:
             self.size = size
             self.origin = origin
+            self._answers += 1
             self._changed.notify_all()
 
     def succeed(self) -> None:
@@ -135,6 +159,22 @@ class Fill:
         """Whether it has ended without the blob."""
         with self._changed:
             return self._failure is not None and not self._verified
+
+    def state(self) -> FillState:
+        """How it stands. Of its users, one is the fill itself."""
+        with self._changed:
+            failed = self._failure is not None and not self._verified
+            return FillState(
+                digest=self.digest,
+                origin=self.origin or (self._orders[0].origin if self._orders else ""),
+                size=self.size,
+                arrived=self._arrived,
+                readers=max(0, self._users - 1),
+                started_at=self.started_at,
+                fetches=self.fetches,
+                answers=self._answers,
+                problem=self._failure.message if failed and self._failure else None,
+            )
 
     # -- the readers' side ---------------------------------------------------------------------
 

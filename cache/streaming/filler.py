@@ -21,6 +21,7 @@ from cache.streaming.part import Failure, Part, PartInfo
 from cache.streaming.source import (
     AWAY,
     BAD_ANSWER,
+    CANCELLED,
     CORRUPT,
     INTERRUPTED,
     RANGE_REJECTED,
@@ -172,6 +173,8 @@ class _Filling:
     def run(self) -> None:
         """Fetch, verify, commit; raises what ended it."""
         self.info = replace(self.part.info(), failure=None)
+        self.fill.fetches = True
+        log.info("%s is not held: it is fetched for %s", self.order.digest, self.order.origin)
         self.fill.switch(os.dup(self.part.fd), self.part.size)
         try:
             self._fetch_verified()
@@ -271,6 +274,8 @@ class _Filling:
         expected = size if size is not None else self.order.size
         checked_at = None
         for chunk in self._beyond_known(stream):
+            if self.fill.cancelled:
+                raise SourceFailed(CANCELLED, "the operator of this mirror cancelled the transfer")
             self._check_bounds(self.part.size + len(chunk), size)
             if checked_at is None or self.part.size - checked_at >= _ROOM_STEP:
                 checked_at = self.part.size

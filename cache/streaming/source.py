@@ -38,6 +38,7 @@ class SourceFailed(Exception):
 
 #: Kinds that this room itself gives to a failure.
 BAD_ANSWER = "bad-answer"
+CANCELLED = "cancelled"
 CORRUPT = "corrupt"
 INTERRUPTED = "interrupted"
 STORE_FAILED = "store-failed"

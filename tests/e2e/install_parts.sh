@@ -15,6 +15,7 @@ parts=(
     busybox:busybox-static
     podman:podman
     wrk:wrk
+    chromium:chromium # its fontconfig brings a font
     openssl:openssl
     pg_ctlcluster:postgresql-common
     postgres:postgresql

@@ -12,11 +12,12 @@ def test_the_banner_names_address_upstream_store_database_and_docker(
 ) -> None:
     url = f"http://127.0.0.1:{mirror.port}"
 
-    assert mirror.output.splitlines() == [
+    assert mirror.output.splitlines()[:-1] == [
         f"Mirrorsite listens on 127.0.0.1:{mirror.port}: {url}",
         "  upstream  docker.io (https://registry-1.docker.io)",
         f"  store     {tmp_path / 'data'}",
         f"  database  {tmp_path / 'data' / 'mirror.sqlite3'}",
+        f"  dashboard {url}/dashboard/",
         f'  /etc/docker/daemon.json: {{"registry-mirrors": ["{url}"]}}',
     ]
 

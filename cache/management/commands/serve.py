@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from cache import runtime, schema
+from cache.access.first_user import BadFirstUser, FirstUser, make_first_user
 from cache.config import ConfigError, capacity, listener
 
 if TYPE_CHECKING:
@@ -50,9 +51,12 @@ class Command(BaseCommand):
         prepare_store(config)
         prepare_port(listener.binding(config.http.addr))
         prepare_database()
+        first_user = prepare_first_user(config.storage.root)
         self.sweep(config)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(banner(config))
+        if first_user is not None:
+            self.stdout.write(welcome(first_user))
         self.stdout.flush()
         self.stderr.flush()
         become_gunicorn()
@@ -145,6 +149,19 @@ def prepare_database() -> None:
         connection.close()
 
 
+def prepare_first_user(root: Path) -> FirstUser | None:
+    """Somebody must be able to sign in: the user that was made for it, if there was none."""
+    try:
+        return make_first_user(root, os.environ)
+    except BadFirstUser as error:
+        raise CommandError(str(error), returncode=MISTAKE) from None
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
+        raise CommandError(f"the first user cannot be made: {reason}") from None
+    finally:
+        connection.close()
+
+
 def database_name() -> str:
     """Which database it is, without its password."""
     held = settings.DATABASES["default"]
@@ -164,9 +181,18 @@ def banner(config: Config) -> str:
             *(f"            {other}" for other in others),
             f"  store     {config.storage.root}",
             f"  database  {database_name()}",
+            f"  dashboard {url}/dashboard/",
             f"  /etc/docker/daemon.json: {mirrors}",
         )
     )
+
+
+def welcome(user: FirstUser) -> str:
+    """How to sign in for the first time. It is said once: later nobody knows the password."""
+    if user.password is None:
+        return f"  sign in   as {user.name}, with the password from the environment"
+    kept = f" (kept in {user.file} until you remove it)" if user.file is not None else ""
+    return f"  sign in   as {user.name} with the password {user.password}{kept}"
 
 
 def become_gunicorn() -> None:

@@ -1,0 +1,232 @@
+"""Health: the mirror's processes, its upstreams, its disk, and what went wrong lately."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Sum
+
+from cache import pulse, runtime
+from cache.config import Proxy, capacity
+from cache.models import DiskSample, Incident, Outage, Traffic
+from cache.pulse import Pulse
+
+#: One failure is not shown as trouble: a request may be lost.
+_FAILURES = 2
+
+#: A forecast needs so many samples of the disk, over so long.
+_LEAST_SAMPLES = 6
+_FORECAST_OVER = timedelta(days=7)
+#: Nobody plans for what is further away.
+_FURTHEST = timedelta(days=365)
+
+_NEARLY_FULL = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamHealth:
+    """How an upstream answers: ``state`` is `ok`, `away`, `offline` or `unknown` (not asked yet).
+
+    ``latency`` is in seconds; ``problem`` is the last one, at ``problem_at``. Of its quota,
+    ``remaining`` of ``limit`` requests are left until ``renews_at``; nothing is asked for before
+    ``held_until``. What is not known is None.
+    """
+
+    name: str
+    url: str
+    state: str
+    latency: float | None
+    answered_at: datetime | None
+    since: datetime | None
+    problem: str
+    problem_at: datetime | None
+    limit: int | None
+    remaining: int | None
+    renews_at: datetime | None
+    held_until: datetime | None
+
+    @property
+    def part_left(self) -> float:
+        """Of the quota, from 0 to 1."""
+        return (self.remaining or 0) / max(1, self.limit or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The store's file system (bytes), what the store holds, and when it is full at this pace.
+
+    ``held`` and ``blobs`` are as of the last hour, None before the first look. With
+    ``is_forecast`` there is enough to go by; without ``full_at`` it then does not fill in a year.
+    """
+
+    used: int
+    free: int
+    held: int | None
+    blobs: int | None
+    is_forecast: bool
+    full_at: datetime | None
+
+    @property
+    def part_used(self) -> float:
+        """From 0 to 1."""
+        return self.used / max(1, self.used + self.free)
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether somebody should do something."""
+        return self.part_used > _NEARLY_FULL
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that went wrong. ``kind`` is `outage` or one of a lost blob's kinds.
+
+    ``pulls`` of tags were served stale meanwhile, None where that is not known any more; ``count``
+    is how often it happened.
+    """
+
+    kind: str
+    subject: str
+    began_at: datetime
+    ended_at: datetime | None
+    detail: str
+    pulls: int | None = None
+    count: int = 1
+
+
+def pulses() -> list[Pulse]:
+    """All processes that are or were there, the latest first."""
+    return pulse.read(pulse.folder_of(runtime.current().config.storage.root))
+
+
+def living(found: list[Pulse], now: datetime) -> list[Pulse]:
+    """Those that are there."""
+    return [one for one in found if one.is_alive(now.timestamp())]
+
+
+def workers() -> int:
+    """How many worker processes there should be."""
+    return capacity.workers(os.environ)
+
+
+def upstreams(found: list[Pulse]) -> list[UpstreamHealth]:
+    """Every configured upstream, as all processes together know it."""
+    return [
+        _health(proxy, [one.upstreams[proxy.name] for one in found if proxy.name in one.upstreams])
+        for proxy in runtime.current().config.upstreams
+    ]
+
+
+def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
+    answered = max((c["answered_at"] for c in contacts if c["answered_at"]), default=None)
+    failing = [
+        c
+        for c in contacts
+        if c["failing_since"] and c["failures"] >= _FAILURES and c["failed_at"] > (answered or 0)
+    ]
+    last = max((c for c in contacts if c["failed_at"]), key=lambda c: c["failed_at"], default=None)
+    latencies = [c["latency"] for c in contacts if c["latency"] is not None]
+    state = "away" if failing else "ok" if answered else "unknown"
+    quota = runtime.current().upstreams[proxy.name].quota()
+    return UpstreamHealth(
+        name=proxy.name,
+        url=proxy.remoteurl,
+        state="offline" if proxy.offline else state,
+        latency=sum(latencies) / len(latencies) if latencies else None,
+        answered_at=_moment(answered),
+        since=_moment(min((c["failing_since"] for c in failing), default=None)),
+        problem=last["problem"] if last else "",
+        problem_at=_moment(last["failed_at"] if last else None),
+        limit=quota.limit,
+        remaining=quota.remaining,
+        renews_at=quota.renews_at,
+        held_until=quota.held_until,
+    )
+
+
+def disk(now: datetime) -> Disk | None:
+    """The disk now; None if it cannot be looked at."""
+    try:
+        found = os.statvfs(runtime.current().config.storage.root)
+    except OSError:
+        return None
+    free = found.f_bavail * found.f_frsize
+    samples = list(DiskSample.objects.filter(hour__gte=now - _FORECAST_OVER).order_by("hour"))
+    latest = samples[-1] if samples else None
+    return Disk(
+        used=(found.f_blocks - found.f_bfree) * found.f_frsize,
+        free=free,
+        held=latest.held if latest else None,
+        blobs=latest.blobs if latest else None,
+        is_forecast=len(samples) >= _LEAST_SAMPLES,
+        full_at=_forecast([(sample.hour, sample.used) for sample in samples], free, now),
+    )
+
+
+def _forecast(samples: list[tuple[datetime, int]], free: int, now: datetime) -> datetime | None:
+    """When the free bytes are gone, if it goes on as on the straight line through the samples."""
+    if len(samples) < _LEAST_SAMPLES:
+        return None
+    hours = [(at - samples[0][0]).total_seconds() / 3600 for at, _ in samples]
+    mean_hour = sum(hours) / len(hours)
+    mean_used = sum(used for _, used in samples) / len(samples)
+    spread = sum((hour - mean_hour) ** 2 for hour in hours)
+    slope = (
+        sum(
+            (h - mean_hour) * (used - mean_used)
+            for h, (_, used) in zip(hours, samples, strict=True)
+        )
+        / spread
+    )
+    if slope <= 0 or free / slope > _FURTHEST.total_seconds() / 3600:
+        return None
+    return now + timedelta(hours=free / slope)
+
+
+def happenings(now: datetime, limit: int = 8) -> list[Happening]:
+    """What went wrong last, the latest first."""
+    outages = [
+        Happening(
+            kind="outage",
+            subject=row.upstream,
+            began_at=row.began_at,
+            ended_at=row.ended_at,
+            detail=row.problem,
+            pulls=_served_meanwhile(row, now),
+        )
+        for row in Outage.objects.order_by("-began_at")[:limit]
+    ]
+    lost = [
+        Happening(
+            kind=row.kind,
+            subject=f"{row.upstream}/{row.repository}",
+            began_at=row.first_at,
+            ended_at=row.last_at,
+            detail=row.message,
+            count=row.count,
+        )
+        for row in Incident.objects.order_by("-last_at")[:limit]
+    ]
+    found = sorted(outages + lost, key=lambda one: one.ended_at or now, reverse=True)
+    return found[:limit]
+
+
+def _served_meanwhile(outage: Outage, now: datetime) -> int | None:
+    """Pulls that were answered all the same, to the minute; None when that is forgotten."""
+    if now - outage.began_at > timedelta(days=2):
+        return None
+    rows = Traffic.objects.filter(
+        span=Traffic.Span.MINUTE,
+        upstream=outage.upstream,
+        repository="",
+        start__gte=outage.began_at.replace(second=0, microsecond=0),
+        start__lte=outage.ended_at or now,
+    )
+    return int(rows.aggregate(stale=Sum("stale", default=0))["stale"])
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

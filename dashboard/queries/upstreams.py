@@ -1,0 +1,119 @@
+"""Upstreams: what is configured for each, without secrets, and whether it can be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cache import diagnosis, runtime
+from cache.config import Proxy
+from cache.diagnosis import Step
+from cache.models import Tag as TagRow
+from cache.oci.errors import RegistryError
+from cache.oci.reference import RepositoryName, Tag, hub_name
+from dashboard import wording
+
+#: What a secret is shown as.
+MASKED = "set, not shown"
+
+_HUB_IMAGE = ("library/busybox", "latest")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A line of the configuration in force."""
+
+    name: str
+    value: str
+
+
+class BadImage(Exception):
+    """The image to ask for cannot be read; the message is a sentence."""
+
+
+def settings(proxy: Proxy) -> list[Setting]:
+    """The configuration of an upstream, in the words of the file."""
+    rows: list[tuple[str, str]] = [
+        ("remoteurl", proxy.remoteurl),
+        ("username", proxy.username or "anonymous"),
+        ("password", MASKED if proxy.password else "none"),
+        ("exec", proxy.exec.command if proxy.exec else "none"),
+        ("auth_realm", ", ".join(proxy.auth_realm) or "only its own domain"),
+        ("ca", _path(proxy.ca, "the system's")),
+        ("client_certificate", _path(proxy.client_certificate, "none")),
+        (
+            "insecure_skip_verify",
+            "true: anyone may pose as it" if proxy.insecure_skip_verify else "false",
+        ),
+        ("proxy", _without_user(proxy.proxy) or "what the environment says"),
+        ("offline", "true: it is never asked" if proxy.offline else "false"),
+        ("connect_timeout", _time(proxy.connect_timeout)),
+        ("first_byte_timeout", _time(proxy.first_byte_timeout)),
+        ("stall_timeout", _time(proxy.stall_timeout)),
+        ("max_connections", str(proxy.max_connections)),
+        ("bandwidth", wording.rate(proxy.bandwidth) if proxy.bandwidth else "no bound"),
+        ("allow", ", ".join(map(str, proxy.allow)) or "everything"),
+        ("deny", ", ".join(map(str, proxy.deny)) or "nothing"),
+        ("ttl", _time(proxy.ttl) if proxy.ttl is not None else "for ever"),
+        ("on_deleted", proxy.on_deleted),
+        ("negative_ttl", _time(proxy.negative_ttl)),
+        ("quota_reserve", wording.percent(proxy.quota_reserve)),
+        ("quota_freshness", _time(proxy.quota_freshness)),
+    ]
+    return [Setting(name, value) for name, value in rows]
+
+
+def configured() -> tuple[Proxy, ...]:
+    """All upstreams, the default one first."""
+    return runtime.current().config.upstreams
+
+
+def image_to_ask_for(proxy: Proxy) -> str:
+    """An image that the upstream should have: one that was pulled, or Hub's smallest; or none."""
+    if proxy.is_hub:
+        return ":".join(_HUB_IMAGE)
+    row = (
+        TagRow.objects.filter(repository__upstream=proxy.name)
+        .order_by("-checked_at")
+        .values_list("repository__name", "name")
+        .first()
+    )
+    return ":".join(row) if row else ""
+
+
+def examine(proxy: Proxy, image: str) -> list[Step]:
+    """The steps to the upstream and, unless ``image`` is empty, to an image there.
+
+    Raises :class:`BadImage`.
+    """
+    return diagnosis.examine(proxy.name, _parsed(proxy, image) if image else None)
+
+
+def _parsed(proxy: Proxy, image: str) -> tuple[RepositoryName, Tag]:
+    name, _, tag = image.partition(":")
+    try:
+        repository = RepositoryName.parse(name)
+        return hub_name(repository) if proxy.is_hub else repository, Tag.parse(tag or "latest")
+    except RegistryError as error:
+        raise BadImage(
+            f"{error.message}; give a repository and a tag, as in library/busybox:latest"
+        ) from None
+
+
+def _path(path: Path | None, otherwise: str) -> str:
+    return str(path) if path else otherwise
+
+
+def _time(value: timedelta) -> str:
+    return wording.duration(value.total_seconds()) if value else "0 s"
+
+
+def _without_user(address: str) -> str:
+    if not address:
+        return ""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    user = "***@" if "@" in parts.netloc else ""
+    return f"{parts.scheme}://{user}{host}"

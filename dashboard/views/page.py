@@ -1,0 +1,64 @@
+"""How a page of ours stands in the site, and who may do what on it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from cache.models import Right
+
+View = Callable[..., HttpResponse]
+
+
+def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+    """A whole page, with the site's menu around it."""
+    request.current_app = admin.site.name
+    around = admin.site.each_context(request)
+    return TemplateResponse(request, f"dashboard/{template}", {**around, "title": title, **context})
+
+
+def part(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+    """A part of a page that renews itself."""
+    request.current_app = admin.site.name
+    return TemplateResponse(request, f"dashboard/{template}", context)
+
+
+def needs(permission: str) -> Callable[[View], View]:
+    """Refuse (403) whoever lacks the permission, before the view does anything."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def put_on_record(request: HttpRequest, kind: str, subject: str, said: str) -> None:
+    """Who did what: ``said`` is a sentence about the ``subject``, of a ``kind`` of thing."""
+    LogEntry.objects.create(
+        user_id=cast("int", request.user.pk),
+        content_type=ContentType.objects.get_for_model(Right),
+        object_id=kind,
+        object_repr=subject[:200],
+        action_flag=CHANGE,
+        change_message=said,
+    )
+
+
+def now() -> datetime:
+    """The moment for which a page is made."""
+    return datetime.now(UTC)

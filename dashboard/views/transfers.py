@@ -1,0 +1,45 @@
+"""Transfers: what comes from upstream now, and what came last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from cache.oci.digest import Digest
+from cache.oci.errors import RegistryError
+from dashboard.queries import health, transfers
+from dashboard.views.page import needs, now, page, part, put_on_record
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    return page(request, "transfers.html", "Transfers", **_lists())
+
+
+def live(request: HttpRequest) -> HttpResponse:
+    """Its lists, which renew themselves."""
+    return part(request, "transfers_now.html", **_lists())
+
+
+@require_POST
+@needs("cache.purge")
+def cancel(request: HttpRequest) -> HttpResponse:
+    """End a transfer. Its bytes stay, so that the next pull goes on from there."""
+    try:
+        digest = Digest.parse(request.POST.get("digest", ""))
+    except RegistryError:
+        messages.error(request, "There is no such transfer: its digest is not valid.")
+        return HttpResponseRedirect(reverse("admin:transfers"))
+    transfers.cancel(str(digest), now())
+    put_on_record(request, "transfer", str(digest), "Cancelled the transfer.")
+    messages.success(request, f"The transfer of {digest} ends with its next byte.")
+    return HttpResponseRedirect(reverse("admin:transfers"))
+
+
+def _lists() -> dict[str, Any]:
+    found = health.pulses()
+    return {"fillings": transfers.under_way(found, now()), "ended": transfers.ended(found)}

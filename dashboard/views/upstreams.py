@@ -1,0 +1,75 @@
+"""Upstreams: how each is configured, how it answers, and a test of the way there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from cache.config import Proxy
+from cache.diagnosis import Step
+from dashboard.queries import health, upstreams
+from dashboard.queries.health import UpstreamHealth
+from dashboard.queries.upstreams import BadImage, Setting
+from dashboard.views.page import needs, page
+
+LONGEST_IMAGE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An upstream on the page, with the steps of a test that was just made."""
+
+    name: str
+    health: UpstreamHealth
+    settings: list[Setting]
+    image: str
+    steps: list[Step] | None = None
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    return _page(request, {})
+
+
+@require_POST
+@needs("cache.test_upstreams")
+def test_connection(request: HttpRequest) -> HttpResponse:
+    """The page again, with each step of the way to one upstream."""
+    wanted = request.POST.get("upstream", "")
+    proxy = next((one for one in upstreams.configured() if one.name == wanted), None)
+    if proxy is None:
+        raise Http404
+    image = request.POST.get("image", "")[:LONGEST_IMAGE].strip()
+    try:
+        return _page(request, {proxy.name: (image, upstreams.examine(proxy, image))})
+    except BadImage as error:
+        messages.error(request, f"Nothing was tested: {error}.")
+        return _page(request, {})
+
+
+def _page(request: HttpRequest, tested: dict[str, tuple[str, list[Step]]]) -> HttpResponse:
+    answers = {one.name: one for one in health.upstreams(health.pulses())}
+    return page(
+        request,
+        "upstreams.html",
+        "Upstreams",
+        upstreams=[_shown(proxy, answers, tested) for proxy in upstreams.configured()],
+    )
+
+
+def _shown(
+    proxy: Proxy,
+    answers: dict[str, UpstreamHealth],
+    tested: dict[str, tuple[str, list[Step]]],
+) -> Shown:
+    image, steps = tested.get(proxy.name, (None, None))
+    return Shown(
+        name=proxy.name,
+        health=answers[proxy.name],
+        settings=upstreams.settings(proxy),
+        image=upstreams.image_to_ask_for(proxy) if image is None else image,
+        steps=steps,
+    )

@@ -80,14 +80,14 @@ def command_place() -> Path:
 
 
 def _keep_flushing() -> None:
-    roll = runtime.current().roll
     while True:
         try:
+            roll = runtime.current().roll
             with roll.joined() as answer:
                 _flush_when_called(roll, answer)
         except OSError as error:
             # The store's folders are gone, or full: nobody can call this process until then.
-            log.error("What pulls have left behind waits to be written down: %s", error)
+            log.error("What pulls have left behind is not written down: %s", error)
         time.sleep(FLUSH_STEP)
         with suppress(OSError):
             flush()
@@ -110,11 +110,14 @@ def _flush_when_called(roll: RollCall, answer: Callable[[int], None]) -> NoRetur
 
 
 def _keep_house() -> None:
-    try:
-        with scrub.alone(runtime.current().locks / "janitor.lock", wait=True):
-            retention.keep_house()
-    except OSError as error:
-        log.error("Nothing is evicted: %s", error)
+    while True:
+        try:
+            with scrub.alone(runtime.current().locks / "janitor.lock", wait=True):
+                retention.keep_house()
+        except OSError as error:
+            # The store's folders are gone: without a janitor they would fill once they are back.
+            log.error("Nothing is evicted: %s", error)
+        time.sleep(FLUSH_STEP)
 
 
 def _scrub() -> None:

@@ -153,7 +153,10 @@ os.register_at_fork(after_in_parent=_let_stops_through)
 def _flush() -> None:
     from cache import upkeep  # noqa: PLC0415
 
-    upkeep.flush()
+    try:
+        upkeep.flush()
+    except OSError as error:
+        logging.getLogger(__name__).error("What pulls have left behind is lost: %s", error)
 
 
 def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:

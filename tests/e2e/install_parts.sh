@@ -22,6 +22,7 @@ parts=(
     nginx:nginx
     caddy:caddy
     docker-compose:docker-compose
+    promtool:prometheus
     systemd-analyze:systemd
     systemd-sysusers:systemd
     systemd-tmpfiles:systemd

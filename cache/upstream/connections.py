@@ -15,6 +15,7 @@ import httpx
 
 from cache.upstream.endpoint import Endpoint, host_of
 from cache.upstream.errors import Unreachable
+from cache.upstream.held import hold_while_used
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,7 @@ class Connections:
     def _build(self, trust: Trust) -> httpx.Client:
         endpoint = self._endpoint
         try:
-            return httpx.Client(
+            client = httpx.Client(
                 verify=self._context(trust),
                 proxy=self._proxy(),
                 timeout=httpx.Timeout(
@@ -99,6 +100,8 @@ class Connections:
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 follow_redirects=False,
             )
+            hold_while_used(client)
+            return client
         except (ImportError, ValueError, OSError, httpx.InvalidURL):
             # Not chained: what is wrong may be a proxy's address with a password in it.
             raise Unreachable(

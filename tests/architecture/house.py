@@ -159,6 +159,7 @@ FOR_EVERYONE = "cache.oci"
 # Libraries that not everyone may import, and the modules (with all below them) that may.
 LIBRARIES: dict[str, set[str]] = {
     "httpx": {"cache.upstream"},
+    "httpcore": {"cache.upstream"},
     "gunicorn": {"mirrorsite"},
     "ninja": {"mirrorsite", "dashboard.views", "cache.api"},
     "django.http": {"mirrorsite", "dashboard.views", "cache.api"},

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpcore
+import httpx
 import pytest
 
+from cache.upstream.client import Upstream
 from cache.upstream.errors import NotFound
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream
@@ -68,6 +72,48 @@ def test_many_threads_share_one_client(registry: FakeUpstream, connect: Connect)
     with ThreadPoolExecutor(10) as pool:
         assert list(pool.map(fetch, range(20))) == layers
     assert registry.count(path="/token") == 1
+
+
+def test_a_pool_closes_no_connection_under_a_transfer(
+    registry: FakeUpstream, connect: Connect
+) -> None:
+    layer = random.Random(7).randbytes(4_000_000)
+    digest = registry.add_blob("library/alpine", layer)
+    upstream = connect(registry)
+
+    with upstream.open_blob(ALPINE, digest) as stream:
+        first = next(iter(stream.chunks))
+        (pooled,) = _pooled(upstream)
+        pooled.close()  # as another thread does that had just found it idle
+        assert not pooled.is_available(), "it gets no further request"
+        assert first + b"".join(stream.chunks) == layer
+
+    assert pooled.is_closed(), "it is closed once the transfer is over"
+
+
+def test_a_connection_closed_before_its_request_is_replaced(
+    registry: FakeUpstream, connect: Connect
+) -> None:
+    digest = registry.add_blob("library/alpine", b"a layer")
+    upstream = connect(registry)
+    with upstream.open_blob(ALPINE, digest) as stream:
+        b"".join(stream.chunks)
+    (pooled,) = _pooled(upstream)
+    pooled.close()
+
+    with pytest.raises(httpcore.ConnectionNotAvailable):
+        pooled.handle_request(httpcore.Request("GET", registry.url))
+    with upstream.open_blob(ALPINE, digest) as stream:
+        assert b"".join(stream.chunks) == b"a layer"
+
+
+def _pooled(upstream: Upstream) -> list[httpcore.ConnectionInterface]:
+    """The connections for transfers that are in the pool now."""
+    clients = upstream._transport._connections._clients
+    (client,) = [client for (transfer, _trust), client in clients.items() if transfer]
+    transport = client._transport
+    assert isinstance(transport, httpx.HTTPTransport)
+    return transport._pool.connections
 
 
 def test_nothing_exists_before_the_first_request(registry: FakeUpstream, connect: Connect) -> None:

@@ -56,7 +56,7 @@ def test_a_store_that_has_grown_beyond_its_size_is_made_smaller_at_once() -> Non
 
         assert str(image.layer_digests[0]) in held(mirror.root), "the youngest is kept"
         assert {row[:3] for row in removals(mirror.root)} == {("janitor", NAME, "max_size")}
-        assert "Removed " in mirror.log
+        eventually(lambda: "Removed " in mirror.log, "the log says it")
         upstream.reset()
         pull(mirror, NAME, "v7", image)
         assert upstream.count("GET") == 0

@@ -235,17 +235,25 @@ def _wish(config: Config, request: Request, options: dict[str, Any]) -> Wish:
 
 @contextmanager
 def _logging_above(board: Board) -> Iterator[None]:
-    """Have the lines of the log come above the bars while the block runs."""
+    """Have the lines of the log come above the bars while the block runs.
+
+    What is news in a mirror's log, such as each blob that is fetched, the board shows already.
+    """
+    root = logging.getLogger()
+    level = root.level
     handlers = [
         handler
-        for handler in logging.getLogger().handlers
+        for handler in root.handlers
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
     ]
     for handler in handlers:
         handler.setStream(board)
+    if level == logging.INFO:
+        root.setLevel(logging.WARNING)
     try:
         yield
     finally:
+        root.setLevel(level)
         for handler in handlers:
             handler.setStream(sys.stderr)
 

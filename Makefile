@@ -12,7 +12,7 @@ COMPILE := $(CURDIR)/.cache/lock/bin/pip-compile --quiet --generate-hashes --str
 # Tests that start the mirror, or other programs, as processes of their own.
 SLOW := bench deploy doctor e2e faults protocol readiness retention serve warm
 
-.PHONY: serve test test-fast lint bench bench-retention lock clean
+.PHONY: serve test test-fast lint docs bench bench-retention lock clean
 
 serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
@@ -33,6 +33,11 @@ lint: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(TEST_ENV) $(BIN)/mypy
+	$(BIN)/python -m handbook --check
+
+# Writes into docs/ what is made of the code.
+docs: .venv/.test
+	$(BIN)/python -m handbook
 
 bench: .venv/.test
 	$(BIN)/python -m bench

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from cache.config.document import DocumentError, Scalar, parse
-from cache.config.keys import SCHEMA, Ignored, ListOf, MapOf, Section, Text
+from cache.config.keys import SCHEMA
+from cache.config.kinds import Ignored, ListOf, MapOf, Section, Text
 from cache.config.sources import Answers, Path, allowed_by, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cache.config.keys import Key
+    from cache.config.kinds import Key
 
 PREFIX = "REGISTRY_"
 MOST_WORDS_OF_A_KEY = 3

@@ -2,96 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from cache.config.kinds import Ignored, ListOf, MapOf, Section, Text, one_or_more
+from cache.config.upstream_keys import UPSTREAM
 
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A key of distribution's that means nothing here; `answer` says why, or what to do instead."""
-
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A key whose value is one scalar."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """With `lone`, a value that is no list stands for one of it. `least` is how many it needs."""
-
-    item: Key
-    lone: bool = False
-    least: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class MapOf:
-    """A mapping whose keys the operator chooses. With `lone`, a single value may stand there."""
-
-    item: Key
-    lone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A mapping with known keys. With `shorthand`, a lone word stands for that key, empty."""
-
-    keys: Mapping[str, Key]
-    shorthand: bool = False
-
-
-Key: TypeAlias = "Ignored | Text | ListOf | MapOf | Section"
-
-TEXT: Final = Text()
-ONE_OR_MORE: Final = ListOf(TEXT, lone=True)
 ONLY_FILES: Final = Ignored("only the file system store exists; set storage.filesystem")
 READ_ONLY: Final = Ignored("clients can only pull here")
 OWN_INDEX: Final = Ignored("the mirror keeps what it knows of blobs in its own database")
 
-#: What can be said of any upstream.
-UPSTREAM: Final[Mapping[str, Key]] = {
-    "remoteurl": TEXT,
-    "username": TEXT,
-    "username_file": TEXT,
-    "password": TEXT,
-    "password_file": TEXT,
-    "exec": Section({"command": TEXT, "lifetime": TEXT}),
-    "auth_realm": ONE_OR_MORE,
-    "ca": TEXT,
-    "client_certificate": TEXT,
-    "client_key": TEXT,
-    "insecure_skip_verify": TEXT,
-    "proxy": TEXT,
-    "connect_timeout": TEXT,
-    "first_byte_timeout": TEXT,
-    "stall_timeout": TEXT,
-    "max_connections": TEXT,
-    "bandwidth": TEXT,
-    # An empty list that lets nothing in and no list, which lets all in, look alike: it is refused.
-    "allow": ListOf(TEXT, lone=True, least=1),
-    "deny": ONE_OR_MORE,
-    "offline": TEXT,
-    "freshness": MapOf(TEXT, lone=True),
-    "on_deleted": TEXT,
-    "negative_ttl": TEXT,
-    "quota_reserve": TEXT,
-    "quota_freshness": TEXT,
-}
-
 SCHEMA: Final = Section(
     {
-        "version": TEXT,
+        "version": Text("the form of the file, as distribution names it", "`0.1`"),
         "log": Section(
             {
-                "level": TEXT,
-                "formatter": TEXT,
-                "fields": MapOf(TEXT),
+                "level": Text("how much is logged; `debug` also logs every request"),
+                "formatter": Text(
+                    "`text`: one line of `key=value` an event; `json`: an object a line"
+                ),
+                "fields": MapOf(Text("names and values that are added to every line", "none")),
                 "accesslog": Ignored("requests are logged when log.level is debug"),
                 "hooks": Ignored("there are no log hooks; watch the log itself"),
                 "reportcaller": Ignored("log lines name their logger instead"),
@@ -102,12 +31,30 @@ SCHEMA: Final = Section(
             {
                 "filesystem": Section(
                     {
-                        "rootdirectory": TEXT,
+                        "rootdirectory": Text(
+                            "the folder for blobs, the database and the secret keys; made if it "
+                            "is missing",
+                            "`./data`",
+                            "the path of a folder",
+                        ),
                         "maxthreads": Ignored("MIRROR_THREADS bounds the threads of a worker"),
                     }
                 ),
-                "delete": Section({"enabled": TEXT}),
-                "scrub": Section({"interval": TEXT, "rate": TEXT}),
+                "delete": Section(
+                    {"enabled": Text("accepted for later use, as clients can only pull")}
+                ),
+                "scrub": Section(
+                    {
+                        "interval": Text(
+                            "how often the whole store is read again to find damage; `0` is never "
+                            "([more](operating.md#checking-the-store))"
+                        ),
+                        "rate": Text(
+                            "how much of it is read in a second: a size such as `20MiB`, `1GiB` or "
+                            "`500KB`"
+                        ),
+                    }
+                ),
                 "azure": ONLY_FILES,
                 "gcs": ONLY_FILES,
                 "inmemory": ONLY_FILES,
@@ -125,29 +72,78 @@ SCHEMA: Final = Section(
         "auth": Ignored("users sign in with the mirror's own accounts; see access"),
         "access": Section(
             {
-                "anonymous": TEXT,
-                "visibility_ttl": TEXT,
-                "token_lifetime": TEXT,
-                "refresh_lifetime": TEXT,
-                "certificate_user": TEXT,
-                "identity_header": TEXT,
+                "anonymous": Text(
+                    "what clients get that do not sign in: `public` content, or `none` "
+                    "([more](access.md))"
+                ),
+                "visibility_ttl": Text(
+                    "how long it is believed that upstream gives a repository to anonymous clients"
+                ),
+                "token_lifetime": Text("of the tokens that clients pull with"),
+                "refresh_lifetime": Text(
+                    "of the tokens that stand for a password, such as `docker login` keeps"
+                ),
+                "certificate_user": Text(
+                    "what of a client's certificate is the user's name: `cn`, or the `email`, "
+                    "`dns` or `uri` of its alternative names"
+                ),
+                "identity_header": Text(
+                    "the header in which a trusted proxy names the client: a user, or a "
+                    "certificate's subject",
+                    "none",
+                ),
             }
         ),
         "middleware": Ignored("there are no middlewares to load"),
         "reporting": Ignored("no error reporting service is called"),
         "http": Section(
             {
-                "addr": TEXT,
-                "draintimeout": TEXT,
-                "headers": MapOf(ListOf(TEXT)),
-                "idle_timeout": TEXT,
-                "trusted_proxies": ONE_OR_MORE,
+                "addr": Text("where to listen: `:5000` is all addresses, IPv4 and IPv6"),
+                "draintimeout": Text(
+                    "how long the requests under way may take to end when the mirror is stopped; "
+                    "`0` ends them at once"
+                ),
+                "headers": MapOf(
+                    ListOf(
+                        Text(
+                            "headers that are added to every answer of the registry, each with a "
+                            "list of values",
+                            "none",
+                        )
+                    )
+                ),
+                "idle_timeout": Text(
+                    "a client that takes no byte of an answer for so long is dropped, and so is "
+                    "one whose request takes longer to arrive"
+                ),
+                "trusted_proxies": one_or_more(
+                    "whose `X-Forwarded-For`, `-Proto` and `-Host` are believed"
+                ),
                 "tls": Section(
                     {
-                        "certificate": TEXT,
-                        "key": TEXT,
-                        "clientcas": ListOf(TEXT),
-                        "clientauth": TEXT,
+                        "certificate": Text(
+                            "a PEM file: the mirror speaks TLS with it; goes with `http.tls.key`",
+                            "plain HTTP",
+                            "the path of a readable PEM file",
+                        ),
+                        "key": Text(
+                            "the certificate's key, a PEM file without a password",
+                            "plain HTTP",
+                            "the path of a readable PEM file",
+                        ),
+                        "clientcas": ListOf(
+                            Text(
+                                "a client with a certificate from one of these PEM files is the "
+                                "user whom it names ([more](access.md#signing-in))",
+                                "no certificates",
+                                "the path of a readable PEM file",
+                            )
+                        ),
+                        "clientauth": Text(
+                            "with `clientcas`: `require-and-verify-client-cert` lets nobody else "
+                            "in, `verify-client-cert-if-given` does",
+                            "`require-and-verify-client-cert`",
+                        ),
                         "ciphersuites": Ignored("the system's OpenSSL chooses the cipher suites"),
                         "minimumtls": Ignored("the lowest version is the system OpenSSL's"),
                         "letsencrypt": Ignored(
@@ -176,18 +172,39 @@ SCHEMA: Final = Section(
         "proxy": Section(
             {
                 **UPSTREAM,
-                "ttl": TEXT,
+                "ttl": Text(
+                    "how long content is kept after its last pull; `0` is for ever "
+                    "([more](retention.md))",
+                    "`168h`",
+                ),
                 "remotenamespace": Ignored("repositories have the names that upstream gives them"),
             }
         ),
         "upstreams": MapOf(Section(UPSTREAM)),
         "retention": Section(
             {
-                "max_size": TEXT,
-                "min_free": TEXT,
-                "keep": ONE_OR_MORE,
-                "part_ttl": TEXT,
-                "upstreams": MapOf(Section({"ttl": TEXT})),
+                "max_size": Text(
+                    "how large all blobs together may be; the least recently pulled goes first",
+                    "no bound",
+                ),
+                "min_free": Text(
+                    "what must stay free of the store's file system: a share such as `10%`, up "
+                    "to `90%`, or a size"
+                ),
+                "keep": one_or_more(
+                    "what is never evicted: `REPOSITORY`, `REPOSITORY:TAG`, `REPOSITORY@DIGEST`, "
+                    "`DIGEST`, with patterns",
+                    "nothing",
+                ),
+                "part_ttl": Text(
+                    "how long the beginning of a blob is kept that nobody continues; `0` is for "
+                    "ever"
+                ),
+                "upstreams": MapOf(
+                    Section(
+                        {"ttl": Text("`proxy.ttl` for one upstream, by its name", "`proxy.ttl`")}
+                    )
+                ),
             }
         ),
     }

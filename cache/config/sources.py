@@ -7,14 +7,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from cache.config.document import DocumentError, Node, Scalar, parse
-from cache.config.keys import SCHEMA, Ignored, ListOf, MapOf, Section, Text
+from cache.config.keys import SCHEMA
+from cache.config.kinds import Ignored, ListOf, MapOf, Section, Text
 from cache.config.values import Refused
 from cache.oci.errors import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cache.config.keys import Key
+    from cache.config.kinds import Key
 
 T = TypeVar("T")
 Path = tuple[str, ...]

@@ -188,7 +188,7 @@ LONGEST_FILE = 400
 NAMES_THAT_SAY_NOTHING = {"utils", "services", "common", "helpers"}
 
 HOUSE = ("manage.py", "mirrorsite", "cache", "dashboard")
-ALL_CODE = (*HOUSE, "tests", "bench")
+ALL_CODE = (*HOUSE, "tests", "bench", "handbook")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cache.config import ConfigError, load
-from cache.config.keys import SCHEMA, Key, ListOf, MapOf, Section
+from cache.config.keys import SCHEMA
+from cache.config.kinds import Key, ListOf, MapOf, Section
 
 same_folder = settings(
     max_examples=150,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from cache.config.keys import UPSTREAM
+from cache.config.upstream_keys import UPSTREAM
 from cache.oci.pattern import Pattern
 from tests.config.conftest import Read, Refuse
 

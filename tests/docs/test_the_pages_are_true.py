@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cache.config import Config, load
-from cache.config.keys import UPSTREAM
+from cache.config.upstream_keys import UPSTREAM
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -7,13 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cache import diagnosis, runtime
+from cache import diagnosis, runtime, wording
 from cache.config import Proxy
 from cache.diagnosis import Step
 from cache.models import Tag as TagRow
 from cache.oci.errors import RegistryError
 from cache.oci.reference import RepositoryName, Tag, hub_name
-from dashboard import wording
 
 #: What a secret is shown as.
 MASKED = "set, not shown"

@@ -14,7 +14,8 @@ from cache.access import machine_tokens, reading, users
 from cache.access.reading import Unreadable
 from cache.clients import Mirror
 from cache.oci.errors import quote
-from dashboard.queries import clients, health
+from cache.overview import health
+from dashboard.queries import clients
 from dashboard.views.page import needs, now, page, part, put_on_record
 
 #: Where a form for a token may stand, and where it leads back to if there was a mistake in it.

@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from cache import wording
 from cache.logbook import LEVELS, CannotChange, Override, Query
 from cache.models import Right
-from dashboard import wording
 from dashboard.charts import Chart, Series, draw
 from dashboard.queries import logs
 from dashboard.views.page import needs, now, page, part, put_on_record

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from dashboard import wording
+from cache import wording
+from cache.overview import health, traffic
 from dashboard.charts import Chart, Series, draw
-from dashboard.queries import health, traffic
-from dashboard.queries.health import Disk, UpstreamHealth
 from dashboard.views.page import now, page, part
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The whole state in a word (`ok`, `warn`, `away`) and a sentence."""
-
-    state: str
-    sentence: str
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -55,7 +45,7 @@ def _present(moment: datetime) -> dict[str, Any]:
     upstreams = health.upstreams(found)
     disk = health.disk(moment)
     return {
-        "verdict": _verdict(upstreams, disk),
+        "verdict": health.verdict(upstreams, disk),
         "rates": traffic.rates(moment),
         "filling": len({one.digest for pulse in living for one in pulse.transfers}),
         "processes": len(living),
@@ -63,21 +53,6 @@ def _present(moment: datetime) -> dict[str, Any]:
         "upstreams": upstreams,
         "disk": disk,
     }
-
-
-def _verdict(upstreams: list[UpstreamHealth], disk: Disk | None) -> Verdict:
-    away = [one.name for one in upstreams if one.state == "away"]
-    if disk is None:
-        return Verdict("away", "The mirror works, but its store cannot be looked at.")
-    if away:
-        names = ", ".join(away)
-        verb = "does" if len(away) == 1 else "do"
-        return Verdict(
-            "away", f"{names} {verb} not give useful answers: what is held here can be pulled."
-        )
-    if disk.is_nearly_full:
-        return Verdict("warn", "The mirror works, but its disk is nearly full.")
-    return Verdict("ok", "The mirror works.")
 
 
 def _past(wanted: traffic.Range, moment: datetime) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from cache import models, pull, runtime
+from cache import models, pull, runtime, wording
 from cache.access import visibility
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.oci.reference import RepositoryName, parse_reference
 from cache.oci.repository import Repository
 from cache.pull import Outcome
-from dashboard import wording
 from dashboard.charts import Chart, Series, draw
 from dashboard.queries import repositories, repository
 from dashboard.queries.repositories import ORDERS, PULLED, Query

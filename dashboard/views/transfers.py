@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
-from dashboard.queries import health, transfers
+from cache.overview import health, transfers
 from dashboard.views.page import needs, now, page, part, put_on_record
 
 

@@ -10,8 +10,9 @@ from django.views.decorators.http import require_POST
 
 from cache.config import Proxy
 from cache.diagnosis import Step
-from dashboard.queries import health, upstreams
-from dashboard.queries.health import UpstreamHealth
+from cache.overview import health
+from cache.overview.health import UpstreamHealth
+from dashboard.queries import upstreams
 from dashboard.queries.upstreams import BadImage, Setting
 from dashboard.views.page import needs, page
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dashboard import wording
+from cache import wording
 from dashboard.charts import HEIGHT, WIDTH, Series, draw, scale
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -10,9 +10,9 @@ from django.test import Client
 from cache import catalog, models
 from cache.oci.reference import RepositoryName
 from cache.oci.repository import Repository
+from cache.overview import health, traffic
 from cache.runtime import Runtime
 from cache.tally import Counts
-from dashboard.queries import health, traffic
 from tests.dashboard.conftest import SignedIn
 
 NOON = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)

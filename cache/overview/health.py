@@ -97,6 +97,14 @@ class Happening:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The whole state in a word (`ok`, `warn`, `away`) and a sentence."""
+
+    state: str
+    sentence: str
+
+
 def pulses() -> list[Pulse]:
     """All processes that are or were there, the latest first."""
     return pulse.read(pulse.folder_of(runtime.current().config.storage.root))
@@ -184,6 +192,22 @@ def _forecast(samples: list[tuple[datetime, int]], free: int, now: datetime) -> 
     if slope <= 0 or free / slope > _FURTHEST.total_seconds() / 3600:
         return None
     return now + timedelta(hours=free / slope)
+
+
+def verdict(upstreams: list[UpstreamHealth], disk: Disk | None) -> Verdict:
+    """How it is, for somebody who reads no further."""
+    away = [one.name for one in upstreams if one.state == "away"]
+    if disk is None:
+        return Verdict("away", "The mirror works, but its store cannot be looked at.")
+    if away:
+        names = ", ".join(away)
+        verb = "does" if len(away) == 1 else "do"
+        return Verdict(
+            "away", f"{names} {verb} not give useful answers: what is held here can be pulled."
+        )
+    if disk.is_nearly_full:
+        return Verdict("warn", "The mirror works, but its disk is nearly full.")
+    return Verdict("ok", "The mirror works.")
 
 
 def happenings(now: datetime, limit: int = 8) -> list[Happening]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cache import pulse, runtime
+from cache.overview import health
 from cache.pulse import Pulse, Transfer
-from dashboard.queries import health
 
 MOST_ENDED = 50
 

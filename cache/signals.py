@@ -71,6 +71,10 @@ class Bell:
         """
         _replace(self._answered, str(began_at))
 
+    def answered_at(self) -> int:
+        """When the janitor began what it did last (nanoseconds since the epoch); 0 is never."""
+        return _numbers(self._answered, 1)[0]
+
 
 class RollCall:
     """Who serves, and whether each of them has written down what it has in memory.
@@ -118,6 +122,10 @@ class RollCall:
                 return late
             time.sleep(LOOK_AGAIN / 2)
         return []
+
+    def present(self) -> int:
+        """How many processes serve now: it falls with a process, however that ended."""
+        return sum(1 for _ in self._present())
 
     def _present(self) -> Iterator[Path]:
         """The files of living processes; those of dead ones are removed."""

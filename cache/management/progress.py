@@ -40,7 +40,7 @@ class Meter:
         to_go = max(0, self.total - self.done) / rate if rate > 0 else None
         return (
             f"{self._share():.0%}  {readable(self.done)} of {readable(self.total)}"
-            f"  {readable(max(0.0, rate))}/s  {_clock_time(to_go)} to go"
+            f"  {readable(max(0.0, rate))}/s  {clock_time(to_go)} to go"
         )
 
 
@@ -104,7 +104,7 @@ def share(done: float, total: float) -> float:
     return min(1.0, done / total) if total else 1.0
 
 
-def _clock_time(seconds: float | None) -> str:
+def clock_time(seconds: float | None) -> str:
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,0 +1,69 @@
+"""A terminal's whole window for something that changes: drawn over, and left as it was found."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn, TextIO
+
+# ECMA-48, and the alternate screen of xterm, which every terminal emulator has.
+_ENTER = "\033[?1049h\033[?25l"
+_LEAVE = "\033[?25h\033[?1049l"
+_TOP = "\033[H"
+_END_OF_LINE = "\033[K"
+_BELOW = "\033[J"
+
+#: Where the size cannot be asked for.
+_USUAL = os.terminal_size((80, 24))
+
+
+def can_be_drawn_on(stream: TextIO) -> bool:
+    """Whether it is a terminal that knows the controls."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+class Screen:
+    """The window while it is ours. It has its size of the moment, at each drawing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def size(self) -> os.terminal_size:
+        try:
+            found = os.get_terminal_size(self._stream.fileno())
+        except OSError:
+            return _USUAL
+        return found if found.columns and found.lines else _USUAL
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Show these lines, as far as they fit, in place of all that was shown."""
+        columns, rows = self.size
+        shown = [f"{line[:columns]}{_END_OF_LINE}" for line in lines[:rows]]
+        self._stream.write(_TOP + "\n".join(shown) + _BELOW)
+        self._stream.flush()
+
+    def wait(self, seconds: float) -> None:
+        """Until the time is over, or the window has another size."""
+        signal.sigtimedwait({signal.SIGWINCH}, seconds)
+
+
+@contextmanager
+def screen(stream: TextIO) -> Iterator[Screen]:
+    """Have the terminal's window while the block runs. SIGTERM leaves it in order, too."""
+    before = signal.signal(signal.SIGTERM, _end)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})
+    try:
+        stream.write(_ENTER)
+        yield Screen(stream)
+    finally:
+        stream.write(_LEAVE)
+        stream.flush()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)

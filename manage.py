@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from django.core.management import execute_from_command_line
-
 from cache.management import streams
 
 CANNOT = 2
@@ -19,8 +17,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mirrorsite.settings")
     streams.prepare()
     try:
-        execute_from_command_line(sys.argv)
-        sys.stdout.flush()
+        run(sys.argv)
     except KeyboardInterrupt:
         return INTERRUPTED
     except streams.OutputEnded as ended:
@@ -28,6 +25,17 @@ def main() -> int:
             sys.stderr.write(f"{ended}\n")
         return CANNOT if str(ended) else UNREAD
     return 0
+
+
+def run(arguments: list[str]) -> None:
+    """Run the command; a failing output is told before its own exit code is."""
+    # Imported late: Ctrl-C may come while it is.
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
+
+    try:
+        execute_from_command_line(arguments)
+    finally:
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

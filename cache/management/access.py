@@ -12,10 +12,21 @@ from django.db import Error as DatabaseError
 
 from cache.access import grants, reading, users
 from cache.access.decision import Reach
+from cache.management.explained import explain
 from cache.oci.errors import quote
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
+
+
+CANNOT = 2
+
+#: What the commands about access end with.
+CODES = {
+    0: "done",
+    1: "what was named is not there, or is there already",
+    CANNOT: "it could not be done: no mirror, no database, or nothing that can be meant so",
+}
 
 
 class AccessCommand(BaseCommand):
@@ -25,15 +36,26 @@ class AccessCommand(BaseCommand):
 
     def handle(self, *_args: object, **options: Any) -> None:
         if not settings.MIRROR.storage.root.is_dir():
-            raise CommandError("the mirror has never been started: there is no database yet")
+            message = f"there is no mirror in {settings.MIRROR.storage.root} yet: start it first"
+            raise CommandError(message, returncode=CANNOT)
         try:
             getattr(self, options["verb"])(**options)
         except DatabaseError as error:
-            raise CommandError(f"the database failed: {' '.join(str(error).split())}") from None
+            reason = " ".join(str(error).split())
+            raise CommandError(f"the database failed: {reason}", returncode=CANNOT) from None
+        except OSError as error:
+            raise CommandError(f"the store failed: {error}", returncode=CANNOT) from None
 
     def show(self, value: object, text: str, *, as_json: bool) -> None:
         """Print a value as one line of JSON, or the text that says the same to a person."""
         self.stdout.write(json.dumps(value, default=_plain) if as_json else text)
+
+
+def add_verb(verbs: Any, name: str, text: str, *examples: str, command: str) -> CommandParser:
+    """One of a command's verbs, with examples of what comes after it."""
+    parser: CommandParser = verbs.add_parser(name, help=text, description=text)
+    explain(parser, *(f"{command} {name} {each}".rstrip() for each in examples), codes=CODES)
+    return parser
 
 
 def add_json(parser: CommandParser) -> None:
@@ -68,7 +90,7 @@ def reach(pattern: str, upstream: str) -> Reach:
     try:
         return reading.read_reach(settings.MIRROR, pattern, upstream)
     except reading.Unreadable as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(str(error), returncode=CANNOT) from None
 
 
 def user(name: str) -> int:
@@ -94,7 +116,7 @@ def moment(text: str | None) -> datetime | None:
     try:
         return None if text is None else reading.read_end(text, datetime.now(UTC))
     except reading.Unreadable as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(str(error), returncode=CANNOT) from None
 
 
 def until(end: datetime | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from cache import clients, naming
 from cache.config import listener, upstream_values
 from cache.config.document import Scalar
 from cache.config.values import Refused
+from cache.management.explained import explain
 from cache.oci.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -34,12 +36,13 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n"
-            "  manage.py client_config docker > /etc/docker/daemon.json\n"
-            "  manage.py client_config podman --url https://mirror.example\n"
-            "  manage.py client_config containerd --registry ghcr.io"
+        explain(
+            parser,
+            "client_config docker >/etc/docker/daemon.json",
+            "client_config podman --url https://mirror.example",
+            "client_config containerd --registry ghcr.io",
+            "client_config k3s --json | jq -r .path",
+            codes={0: "printed", MISTAKE: "there is no such file, or a wrong option"},
         )
         parser.add_argument("client", choices=sorted(clients.CLIENTS))
         parser.add_argument(
@@ -48,6 +51,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--registry", help="for the images of this registry alone (all that the file can name)"
         )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: object, **options: Any) -> None:
         config: Config = settings.MIRROR
@@ -58,8 +62,13 @@ class Command(BaseCommand):
             )
         except clients.NotPossible as error:
             raise CommandError(str(error), returncode=MISTAKE) from None
+        notes = [*file.notes, *_warnings(mirror)]
+        if options["json"]:
+            facts = {"path": str(file.path), "content": file.content, "notes": notes}
+            self.stdout.write(json.dumps(facts))
+            return
         self.stdout.write(file.content, ending="")
-        for note in (f"file: {file.path}", *file.notes, *_warnings(mirror)):
+        for note in (f"file: {file.path}", *notes):
             self.stderr.write(note)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ from django.core.management.base import BaseCommand
 
 from cache import doctor
 from cache.doctor import Level
+from cache.management.explained import explain
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -25,14 +25,21 @@ class Command(BaseCommand):
     help = (
         "Check the configuration, the store, the database, each upstream, the clock, the limit of "
         "open files, the port, and whether a client on this machine could pull. A line for each, "
-        "with what to do. Exit code: 0 no errors (there may be warnings), 1 errors, 2 the "
-        "configuration cannot be used."
+        "with what to do."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = "examples:\n  manage.py doctor\n  manage.py doctor --json | jq .check.level"
+        explain(
+            parser,
+            "doctor",
+            "doctor --json | jq .check.level",
+            codes={
+                WELL: "no errors; there may be warnings",
+                ERRORS: "errors",
+                2: "the configuration cannot be used, or a wrong option",
+            },
+        )
         parser.add_argument(
             "--json", action="store_true", help="print a JSON object a line: checks, a summary"
         )

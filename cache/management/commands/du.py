@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand
 
 from cache import runtime
-from cache.management.retention import counted, told
+from cache.management.explained import explain
+from cache.management.retention import CANNOT, counted, told
 from cache.retention import Usage, readable, usage
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "du",
+            "du --by age",
+            "du --json | jq .size",
+            codes={0: "shown", CANNOT: "no store, no database, or a wrong option"},
+        )
         parser.add_argument("--by", choices=("repository", "upstream", "age"), default="repository")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 

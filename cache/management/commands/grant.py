@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from cache.access import grants
 from cache.management import access
 from cache.management.access import AccessCommand
+from cache.management.explained import explain
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -18,15 +19,33 @@ class Command(AccessCommand):
     help = "Grants: a user's or a group's right to pull private repositories."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "grant create --user anna 'acme/**'",
+            "grant list",
+            "grant remove 3",
+            codes=access.CODES,
+        )
         verbs = parser.add_subparsers(dest="verb", required=True)
-        create = verbs.add_parser("create", help="give the right, or give it another end")
+        create = access.add_verb(
+            verbs,
+            "create",
+            "give the right, or give it another end",
+            "--user anna 'acme/**'",
+            "--group builders acme/app --expires 30d",
+            command="grant",
+        )
         holder = create.add_mutually_exclusive_group(required=True)
         holder.add_argument("--user")
         holder.add_argument("--group")
         access.add_pattern(create)
         create.add_argument("--expires", help="30d, 12h or 2030-01-31 (never)")
-        listing = verbs.add_parser("list", help="all of them, with their numbers")
-        remove = verbs.add_parser("remove", help="take the right away, at once")
+        listing = access.add_verb(
+            verbs, "list", "all of them, with their numbers", "", "--json", command="grant"
+        )
+        remove = access.add_verb(
+            verbs, "remove", "take the right away, at once", "3", command="grant"
+        )
         remove.add_argument("number", type=int, help="as `list` shows it")
         for each in (create, listing, remove):
             access.add_json(each)

@@ -21,6 +21,7 @@ from cache import importing, naming, runtime, scrub
 from cache.config import values
 from cache.config.document import Scalar
 from cache.management.commands.serve import prepare_database, prepare_root
+from cache.management.explained import explain
 from cache.management.progress import Progress
 from cache.oci.errors import RegistryError
 from cache.retention import readable
@@ -45,18 +46,21 @@ class Command(BaseCommand):
     help = (
         "Take over the blobs, manifests, tags and times of a storage folder of Docker's registry "
         "(distribution), each digest verified. Nothing in the folder is changed. The mirror may "
-        "run meanwhile; stop the import with Ctrl-C and repeat it to go on. Exit code: 0 all of it "
-        "is here, 1 some was left out, each with its reason, 2 it could not be done."
+        "run meanwhile; stop the import with Ctrl-C and repeat it to go on."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n"
-            "  manage.py import_registry /var/lib/registry --dry-run\n"
-            "  manage.py import_registry /var/lib/registry\n"
-            "  manage.py import_registry /srv/ghcr-cache --upstream ghcr.io --rate 50MiB"
+        explain(
+            parser,
+            "import_registry /var/lib/registry --dry-run",
+            "import_registry /var/lib/registry",
+            "import_registry /srv/ghcr-cache --upstream ghcr.io --rate 50MiB",
+            codes={
+                COMPLETE: "all of it is here",
+                FOUND: "some was left out, each with its reason",
+                CANNOT: "it could not be done",
+            },
         )
         parser.add_argument(
             "folder", type=Path, help="the registry's storage.filesystem.rootdirectory"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from cache import retention
+from cache.management.explained import explain
 from cache.management.retention import (
     CANNOT,
     NOTHING,
     counted,
+    facts,
     line,
     selected,
     title,
@@ -30,12 +33,25 @@ class Command(BaseCommand):
     help = (
         "Remove an image (library/node:20), a repository's content, a digest, or what patterns fit "
         "(acme/**, library/*:rc*): the next pull fetches it anew. Asks before it removes more than "
-        "one thing, and again for what is pinned. Exit code: 0 done, 1 there is nothing such, or "
-        "the answer was no, 2 it could not be done."
+        "one thing, and again for what is pinned."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "purge library/node:20",
+            "purge 'library/*:rc*' --yes",
+            "purge sha256:0123… --yes --json",
+            codes={
+                0: "done",
+                NOTHING: "there is nothing such, or the answer was no",
+                CANNOT: "it could not be done",
+            },
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print a JSON object a line: removals, a summary"
+        )
         parser.add_argument("what", type=selected, metavar="IMAGE|DIGEST|PATTERN")
         parser.add_argument("--yes", action="store_true", help="ask nothing")
 
@@ -46,14 +62,21 @@ class Command(BaseCommand):
                 raise CommandError(f"nothing here is {options['what']}", returncode=NOTHING)
             if not options["yes"]:
                 self._ask(found)
-            size = retention.purge(found, who(), self._tell)
+
+            def tell(removed: Removed) -> None:
+                as_json = options["json"]
+                text = json.dumps({"removed": facts(removed)}) if as_json else line(removed)
+                self.stdout.write(text)
+
+            size = retention.purge(found, who(), tell)
+        if options["json"]:
+            counts = {"images": len(found.images), "blobs": len(found.blobs), "size": size}
+            self.stdout.write(json.dumps({"summary": counts}))
+            return
         self.stdout.write(
             f"purged {counted(len(found.images), 'image')}, "
             f"{counted(len(found.blobs), 'lone blob')}, {readable(size)}"
         )
-
-    def _tell(self, removed: Removed) -> None:
-        self.stdout.write(line(removed))
 
     def _ask(self, found: Found) -> None:
         things: list[Image | LoneBlob] = [*found.images, *found.blobs]

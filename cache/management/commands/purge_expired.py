@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand
 
 from cache.config import retention as limits
 from cache.config import values
+from cache.management.explained import explain
 from cache.management.progress import Progress
-from cache.management.retention import counted, facts, line, option, told, who
+from cache.management.retention import CANNOT, counted, facts, line, option, told, who
 from cache.retention import Policy, Removed, Run, Summary, current_policy, readable
 
 if TYPE_CHECKING:
@@ -23,11 +24,18 @@ class Command(BaseCommand):
     help = (
         "Remove what was last pulled longer ago than its ttl; then, as long as the store is larger "
         "or its disk fuller than is allowed, what was pulled longest ago. The mirror may run "
-        "meanwhile. Exit code: 0 done, 2 it could not be done."
+        "meanwhile."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "purge_expired --dry-run",
+            "purge_expired --max-size 100GiB",
+            "purge_expired --json | jq .summary",
+            codes={0: "done", CANNOT: "it could not be done"},
+        )
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would go, and remove nothing"
         )

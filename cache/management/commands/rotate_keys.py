@@ -10,9 +10,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from cache import runtime
+from cache.management.explained import explain
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
+
+
+CANNOT = 2
 
 
 class Command(BaseCommand):
@@ -23,6 +27,12 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "rotate_keys",
+            "rotate_keys --revoke",
+            codes={0: "done", CANNOT: "there is no mirror, or the keys cannot be written"},
+        )
         parser.add_argument(
             "--revoke",
             action="store_true",
@@ -34,15 +44,20 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **options: Any) -> None:
         root = settings.MIRROR.storage.root
         if not root.is_dir():
-            raise CommandError(f"there is no mirror in {root}")
-        mirror = runtime.current()
+            raise CommandError(f"there is no mirror in {root}", returncode=CANNOT)
+        try:
+            mirror = runtime.current()
+        except OSError as error:
+            message = f"the store in {root} cannot be used: {error}"
+            raise CommandError(message, returncode=CANNOT) from None
         access = mirror.config.access
         longest = max(access.token_lifetime, access.refresh_lifetime)
         keep = timedelta(0) if options["revoke"] else longest
         try:
             older = mirror.keys.rotate(mirror.now(), keep)
         except OSError as error:
-            raise CommandError(f"the keys cannot be replaced: {error}") from None
+            message = f"the keys cannot be replaced: {error}"
+            raise CommandError(message, returncode=CANNOT) from None
         if options["json"]:
             self.stdout.write(json.dumps({"older_keys": older}))
         else:

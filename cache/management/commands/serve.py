@@ -20,8 +20,11 @@ from django.db import DatabaseError, connection
 from cache import runtime, schema
 from cache.access.first_user import BadFirstUser, FirstUser, make_first_user
 from cache.config import ConfigError, capacity, listener
+from cache.management.explained import explain
 
 if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
     from cache.config import Address, Config
 
 GUNICORN = (
@@ -41,6 +44,18 @@ PORT_STEP = 0.1
 class Command(BaseCommand):
     help = "Run the mirror until it is stopped with Ctrl-C or SIGTERM."
     requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "serve",
+            "serve  # with MIRROR_CONFIG=/etc/mirrorsite/config.yml in its environment",
+            codes={
+                0: "stopped with SIGTERM or Ctrl-C",
+                1: "something prevents the start: the port, the store, the database",
+                MISTAKE: "the configuration cannot be used",
+            },
+        )
 
     def handle(self, *_args: object, **_options: object) -> None:
         config: Config = settings.MIRROR

@@ -13,6 +13,7 @@ from cache.access import machine_tokens
 from cache.config import listener
 from cache.management import access
 from cache.management.access import AccessCommand
+from cache.management.explained import explain
 from cache.oci.errors import quote
 
 if TYPE_CHECKING:
@@ -26,15 +27,33 @@ class Command(AccessCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "token create ci runner-1",
+            "token list",
+            "token revoke ci runner-1",
+            codes=access.CODES,
+        )
         verbs = parser.add_subparsers(dest="verb", required=True)
-        create = verbs.add_parser("create", help="make one and show it")
+        create = access.add_verb(
+            verbs,
+            "create",
+            "make one and show it",
+            "ci runner-1",
+            "ci runner-1 --expires 90d --limit 'acme/*'",
+            command="token",
+        )
         create.add_argument("user")
         create.add_argument("name", help="what it is for: the machine's name")
         create.add_argument("--expires", help="30d, 12h or 2030-01-31 (never)")
         access.add_limits(create)
-        listing = verbs.add_parser("list", help="all of them, or those of a user")
+        listing = access.add_verb(
+            verbs, "list", "all of them, or those of a user", "", "ci --json", command="token"
+        )
         listing.add_argument("user", nargs="?")
-        revoke = verbs.add_parser("revoke", help="have it be worthless from now on")
+        revoke = access.add_verb(
+            verbs, "revoke", "have it be worthless from now on", "ci runner-1", command="token"
+        )
         revoke.add_argument("user")
         revoke.add_argument("name")
         for each in (create, listing, revoke):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from cache import retention
-from cache.management.retention import NOTHING, selected, told
+from cache.management.explained import explain
+from cache.management.retention import CANNOT, NOTHING, selected, told
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -20,10 +22,18 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "unpin library/node:20",
+            codes={0: "unpinned", NOTHING: "there is no such pin", CANNOT: "it could not be done"},
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument("what", type=selected, metavar="REPOSITORY|IMAGE|DIGEST|PATTERN")
 
     def handle(self, *_args: object, **options: Any) -> None:
         with told():
             if not retention.unpin(options["what"]):
                 raise CommandError(f"there is no pin {options['what']}", returncode=NOTHING)
-        self.stdout.write(f"unpinned {options['what']}")
+        what = str(options["what"])
+        text = json.dumps({"unpinned": what}) if options["json"] else f"unpinned {what}"
+        self.stdout.write(text)

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from cache.access import users
 from cache.management import access
 from cache.management.access import AccessCommand
+from cache.management.explained import explain
 from cache.oci.errors import quote
 
 if TYPE_CHECKING:
@@ -24,18 +25,37 @@ class Command(AccessCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "user create anna",
+            "user activate anna",
+            "user deactivate anna",
+            "user list",
+            codes=access.CODES,
+        )
         verbs = parser.add_subparsers(dest="verb", required=True)
-        create = verbs.add_parser("create", help="make one; the password is asked for")
+        create = access.add_verb(
+            verbs,
+            "create",
+            "make one; the password is asked for",
+            "anna",
+            "ci --no-password --group builders",
+            command="user",
+        )
         create.add_argument("--password-stdin", action="store_true", help="or read from there")
         create.add_argument(
             "--no-password", action="store_true", help="or none: for tokens and certificates only"
         )
         create.add_argument("--group", action="append", default=[], help="made if it is missing")
-        activate = verbs.add_parser("activate", help="let the user sign in again")
-        deactivate = verbs.add_parser("deactivate", help="end all that the user can do, at once")
+        activate = access.add_verb(
+            verbs, "activate", "let the user sign in again", "anna", command="user"
+        )
+        deactivate = access.add_verb(
+            verbs, "deactivate", "end all that the user can do, at once", "anna", command="user"
+        )
         for each in (create, activate, deactivate):
             each.add_argument("name")
-        listing = verbs.add_parser("list", help="all of them")
+        listing = access.add_verb(verbs, "list", "all of them", "", "--json", command="user")
         for each in (create, activate, deactivate, listing):
             access.add_json(each)
 

@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from cache import runtime, scrub, upkeep
 from cache.config import values
 from cache.config.document import Scalar
+from cache.management.explained import explain
 from cache.management.progress import Progress
 from cache.retention import readable
 
@@ -31,12 +32,22 @@ class Command(BaseCommand):
     help = (
         "Read every blob of the store again, compare it with its digest and with the database, "
         "and name what is wrong. Stop it with Ctrl-C: the next call goes on from there. "
-        "The mirror may run meanwhile. Exit code: 0 nothing is wrong, 1 something was, 2 the "
-        "store could not be checked."
+        "The mirror may run meanwhile."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "verify_store",
+            "verify_store --repair --rate 200MiB",
+            "verify_store --json | jq .finding",
+            codes={
+                CLEAN: "nothing is wrong",
+                FOUND: "something was, repaired or not",
+                CANNOT: "the store could not be checked",
+            },
+        )
         parser.add_argument(
             "--repair",
             action="store_true",

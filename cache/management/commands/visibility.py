@@ -10,6 +10,7 @@ from cache.access import visibility
 from cache.access.decision import Visibility
 from cache.management import access
 from cache.management.access import AccessCommand
+from cache.management.explained import explain
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -22,13 +23,31 @@ class Command(AccessCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "visibility set public acme/open",
+            "visibility unset acme/open",
+            "visibility list",
+            codes=access.CODES,
+        )
         verbs = parser.add_subparsers(dest="verb", required=True)
-        fix = verbs.add_parser("set", help="say it")
+        fix = access.add_verb(
+            verbs, "set", "say it", "public acme/open", "private 'acme/**'", command="visibility"
+        )
         fix.add_argument("visibility", choices=["public", "private"])
-        unfix = verbs.add_parser("unset", help="have upstream be asked again")
+        unfix = access.add_verb(
+            verbs, "unset", "have upstream be asked again", "acme/open", command="visibility"
+        )
         for each in (fix, unfix):
             access.add_pattern(each)
-        listing = verbs.add_parser("list", help="all that was said; the first that fits counts")
+        listing = access.add_verb(
+            verbs,
+            "list",
+            "all that was said; the first that fits counts",
+            "",
+            "--json",
+            command="visibility",
+        )
         for each in (fix, unfix, listing):
             access.add_json(each)
 

@@ -20,6 +20,7 @@ from django.db import connections
 from cache import upkeep, warm
 from cache.management.board import Board
 from cache.management.commands.serve import prepare_database, prepare_root
+from cache.management.explained import explain
 from cache.oci.errors import RegistryError
 from cache.retention import readable
 from cache.warm import Overview, Request, Skipped, Standing, State, Unreadable, Wish
@@ -43,12 +44,22 @@ class Command(BaseCommand):
     help = (
         "Fetch images into the mirror before anyone asks for them. What is here already is not "
         "fetched, and what the running mirror is fetching is not fetched again. Stop it with "
-        "Ctrl-C: the next call goes on from there. Exit code: 0 all images are here, 1 some are "
-        "not, 2 it could not begin."
+        "Ctrl-C: the next call goes on from there."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        explain(
+            parser,
+            "warm busybox:1.36 ghcr.io/owner/image:v2",
+            "warm --from compose.yml --dry-run",
+            "warm --from images.txt --platform linux/amd64,linux/arm64 --json",
+            codes={
+                ALL_HERE: "all images are here, or priced",
+                SOME_MISSING: "some are not",
+                CANNOT: "it could not begin",
+            },
+        )
         parser.add_argument(
             "images", nargs="*", metavar="IMAGE", help="an image as Docker names it"
         )

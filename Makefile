@@ -10,9 +10,9 @@ COMPILE := $(CURDIR)/.cache/lock/bin/pip-compile --quiet --generate-hashes --str
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 # Tests that start the mirror, or other programs, as processes of their own.
-SLOW := bench deploy doctor e2e faults protocol readiness retention serve warm
+SLOW := bench commands deploy doctor e2e faults habits protocol readiness retention serve status warm
 
-.PHONY: serve test test-fast lint docs bench bench-retention lock clean
+.PHONY: serve test test-fast lint types migrations house docs bench bench-retention lock clean
 
 serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
@@ -21,7 +21,6 @@ serve: .venv/.runtime
 test: .venv/.test lint
 	@mkdir -p .cache/data
 	@if [ -x tests/e2e/install_parts.sh ]; then tests/e2e/install_parts.sh; fi
-	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TEST_ENV) $(BIN)/python -m pytest
 
 # What fits between two changes: under a minute on two cores, of every room that needs no process.
@@ -29,11 +28,21 @@ test-fast: .venv/.test
 	@mkdir -p .cache/data
 	$(TEST_ENV) $(BIN)/python -m pytest -q -m "not e2e" $(SLOW:%=--ignore=tests/%)
 
-lint: .venv/.test
+# What stands in .pre-commit-config.yaml too, which has each of them run for what it is about.
+lint: .venv/.test types migrations house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(TEST_ENV) $(BIN)/mypy
 	$(BIN)/python -m handbook --check
+
+types: .venv/.test
+	$(TEST_ENV) $(BIN)/mypy
+
+migrations: .venv/.test
+	@mkdir -p .cache/data
+	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+
+house: .venv/.test
+	$(TEST_ENV) $(BIN)/python -m pytest -q tests/architecture
 
 # Writes into docs/ what is made of the code.
 docs: .venv/.test

@@ -42,6 +42,8 @@ def clone(tmp_path: Path) -> Path:
         if (PROJECT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)
+    if (PROJECT / ".cache/mypy").is_dir():  # what mypy remembers, or it takes minutes
+        shutil.copytree(PROJECT / ".cache/mypy", folder / ".cache/mypy")
     (folder / ".venv").symlink_to((PROJECT / ".venv").resolve())
     for command in (("init", "-q"), ("add", "-A")):
         assert run("git", *command, folder=folder).returncode == 0

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from cache import importing, naming, runtime, scrub
 from cache.config import values
 from cache.config.document import Scalar
-from cache.management.commands.serve import prepare_database, prepare_root
+from cache.management.commands.serve import as_a_step, prepare_database, prepare_root
 from cache.management.explained import explain
 from cache.management.progress import Progress
 from cache.oci.errors import RegistryError
@@ -124,9 +124,10 @@ class Command(BaseCommand):
 
     def _work(self, job: Job, options: dict[str, Any]) -> Tally:
         root = settings.MIRROR.storage.root
-        prepare_root(root)
-        _check_owner(root)
-        prepare_database()
+        with as_a_step(CANNOT):
+            prepare_root(root)
+            _check_owner(root)
+            prepare_database()
         mirror = runtime.current()
         with scrub.alone(mirror.locks / "import_registry.lock", wait=False) as is_free:
             if not is_free:

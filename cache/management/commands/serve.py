@@ -9,6 +9,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +84,18 @@ class Command(BaseCommand):
             runtime.sweep(config)
         except OSError as error:
             self.stderr.write(f"warning: leftovers of an earlier run stay: {error}")
+
+
+@contextmanager
+def as_a_step(code: int) -> Iterator[None]:
+    """Around what is prepared for another command: what prevents it ends that with its own code.
+
+    For `serve` itself it is 1, as it may be over at the next try.
+    """
+    try:
+        yield
+    except CommandError as error:
+        raise CommandError(str(error), returncode=code) from None
 
 
 def prepare_capacity() -> None:

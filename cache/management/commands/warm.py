@@ -19,7 +19,7 @@ from django.db import connections
 
 from cache import upkeep, warm
 from cache.management.board import Board
-from cache.management.commands.serve import prepare_database, prepare_root
+from cache.management.commands.serve import as_a_step, prepare_database, prepare_root
 from cache.management.explained import explain
 from cache.oci.errors import RegistryError
 from cache.retention import readable
@@ -209,7 +209,8 @@ def prepare(root: Path) -> None:
 
     What another user wrote into the store, the mirror could not read.
     """
-    prepare_root(root)
+    with as_a_step(CANNOT):
+        prepare_root(root)
     owner = root.stat().st_uid
     if owner != os.geteuid():
         raise CommandError(
@@ -217,7 +218,8 @@ def prepare(root: Path) -> None:
             "mirror cannot read what is fetched",
             returncode=CANNOT,
         )
-    prepare_database()
+    with as_a_step(CANNOT):
+        prepare_database()
 
 
 def _read(name: str) -> tuple[Found, ...]:

@@ -15,10 +15,11 @@ import ssl
 import sys
 from typing import TYPE_CHECKING
 
-from cache import logbook, runtime
+from cache import logbook, request, runtime
 from cache.config import ConfigError, capacity, listener
 from mirrorsite import logging as mirror_logging
 from mirrorsite.gunicorn_log import Logger
+from mirrorsite.request_log import RequestLog
 from mirrorsite.settings import MIRROR
 from mirrorsite.worker import STOPS
 
@@ -74,8 +75,8 @@ control_socket_disable = True
 
 logger_class = Logger
 errorlog = "-"
-# One line a request is for finding faults: it costs about as much as answering from memory.
-accesslog = "-" if MIRROR.log.level == "debug" else None
+# The mirror writes it itself, see mirrorsite.request_log.
+accesslog = None
 
 
 def client_certificates(tls: Tls) -> ssl.VerifyMode:
@@ -139,7 +140,8 @@ def post_worker_init(_worker: Worker) -> None:
     # Only now are the models there, which the parent never loads.
     from cache import upkeep  # noqa: PLC0415
 
-    logbook.attach(logbook.folder_of(MIRROR.storage.root))
+    book = logbook.attach(logbook.folder_of(MIRROR.storage.root))
+    request.listen(RequestLog(MIRROR.log, book.note))
     upkeep.start()
 
 
@@ -170,5 +172,6 @@ def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:
         if not worker.hurried:
             runtime.drain(_PUT_AWAY)
             _flush()
+        worker.break_off()
         logging.shutdown()
         os._exit(0)

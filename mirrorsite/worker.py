@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import errors
 
+from cache import request
 from cache.oci.errors import RegistryError, quote
+from mirrorsite.answering import AnsweringWorker, tell_refused
 from mirrorsite.connections import Connection, Watch
 from mirrorsite.settings import MIRROR
-from mirrorsite.stopping import StoppingWorker
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -59,14 +60,15 @@ def is_ours(error: Exception) -> bool:
     return isinstance(error, errors.InvalidResponseHeader | errors.InvalidResponseHeaderName)
 
 
-def response(refused: RegistryError) -> bytes:
-    """A whole HTTP/1.1 answer, after which the connection ends."""
+def response(refused: RegistryError, name: str) -> bytes:
+    """A whole HTTP/1.1 answer to the request of that name, after which the connection ends."""
     body = refused.envelope()
     head = (
         f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}\r\n"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Docker-Distribution-Api-Version: registry/2.0\r\n"
+        f"{request.HEADER}: {name}\r\n"
         "Connection: close\r\n"
         "\r\n"
     )
@@ -93,7 +95,7 @@ _CLIENT_GONE = frozenset(
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
 
-class Worker(StoppingWorker):
+class Worker(AnsweringWorker):
     """ThreadWorker with the protocol's errors in place of HTML pages, and a quicker end.
 
     Its main thread never waits for a client, and its other threads never do for long.
@@ -139,6 +141,7 @@ class Worker(StoppingWorker):
     def handle(self, conn: Connection) -> bool:
         """Answer one request, in a thread; whether the connection may carry another one."""
         kept = self._answer(conn)
+        request.begin(None)
         if not kept:
             # Here, and not in the main thread, which would wait for the client to close, too.
             conn.close(graceful=True)
@@ -198,9 +201,10 @@ class Worker(StoppingWorker):
         else:
             self.log.error("a request failed outside the application", exc_info=exc)
             refused = RegistryError("UNKNOWN")
+        name = tell_refused(addr, refused)
         # The client may be gone.
         with contextlib.suppress(OSError):
-            send(response(refused))
+            send(response(refused, name))
 
     def init_signals(self) -> None:
         super().init_signals()

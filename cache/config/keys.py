@@ -92,7 +92,7 @@ SCHEMA: Final = Section(
                 "level": TEXT,
                 "formatter": TEXT,
                 "fields": MapOf(TEXT),
-                "accesslog": Ignored("requests are logged when log.level is debug"),
+                "accesslog": Section({"disabled": TEXT}),
                 "hooks": Ignored("there are no log hooks; watch the log itself"),
                 "reportcaller": Ignored("log lines name their logger instead"),
             }

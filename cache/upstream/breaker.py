@@ -70,7 +70,7 @@ class Breaker:
             if self._open_since is None:
                 return
             self._open_since = None
-        log.warning("%s answers again", self._host)
+        log.info("%s answers again", self._host)
 
     def failed(self) -> None:
         """Upstream gave no answer."""

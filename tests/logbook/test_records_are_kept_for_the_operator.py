@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cache.logbook import Entry, Query, Writer, begin_request, count_levels, read
+from cache import request
+from cache.logbook import Entry, Query, Writer, count_levels, read
+from cache.request import Request
 
 
 def messages(folder: Path, query: Query | None = None, limit: int = 100) -> list[str]:
@@ -70,12 +72,14 @@ def test_it_can_be_searched(
 
 
 def test_a_record_belongs_to_its_request(folder: Path, log: logging.Logger) -> None:
-    begin_request("GET", "/v2/one")
+    request.begin(Request("a", "GET", "/v2/one"))
     log.info("first")
-    begin_request("GET", "/v2/two")
+    request.begin(Request("b", "GET", "/v2/two"))
     log.info("second")
-    second = newest(folder)
-    assert second.line == "GET /v2/two"
+    request.begin(None)
+    log.info("nobody's")
+    nobodys, second, _ = read(folder, Query(), 3)
+    assert (nobodys.line, second.line) == ("", "GET /v2/two")
     assert messages(folder, Query(request=second.request)) == ["second"]
 
 

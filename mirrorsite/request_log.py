@@ -43,18 +43,18 @@ def _to_stderr(line: bytes) -> None:
 class RequestLog:
     """Writes the lines, in the form and with the fields of ``log``.
 
-    ``keep`` is shown each request that leaves a line. The level is `info`, the logger's name
-    :data:`REQUESTS_LOGGER`, as if they were records. Thread-safe.
+    ``keep``, if set, is shown each request that leaves a line. The level is `info`, the logger's
+    name :data:`REQUESTS_LOGGER`, as if they were records. Thread-safe.
     """
 
     def __init__(
         self,
         settings: Log,
-        keep: Callable[[Request], None],
+        keep: Callable[[Request], None] | None = None,
         write: Callable[[bytes], None] = _to_stderr,
     ) -> None:
         self.settings = settings
-        self._keep = keep
+        self.keep = keep
         self._write = write
         self._second: tuple[int, str] = (0, "")
 
@@ -67,7 +67,8 @@ class RequestLog:
         made = _as_json if settings.formatter == "json" else _as_text
         line = made(self._time(), said, request, settings.fields)
         self._write(line.encode())
-        self._keep(request)
+        if self.keep is not None:
+            self.keep(request)
 
     def _time(self) -> str:
         """As the records have it, with the costly part made once a second."""

@@ -12,6 +12,7 @@ import selectors
 import signal
 import socket
 import ssl
+import threading
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,11 @@ from gunicorn.http import errors
 
 from cache import request
 from cache.oci.errors import RegistryError, quote
+from mirrorsite import reloading
+from mirrorsite import settings as project
 from mirrorsite.answering import AnsweringWorker, tell_refused
 from mirrorsite.connections import Connection, Watch
+from mirrorsite.request_log import RequestLog
 from mirrorsite.settings import MIRROR
 
 if TYPE_CHECKING:
@@ -94,6 +98,9 @@ _CLIENT_GONE = frozenset(
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
+# Besides them, what a worker must not lose before it can handle it.
+HELD_BACK = STOPS | {signal.SIGHUP}
+
 
 class Worker(AnsweringWorker):
     """ThreadWorker with the protocol's errors in place of HTML pages, and a quicker end.
@@ -105,6 +112,7 @@ class Worker(AnsweringWorker):
         super().__init__(*args, **kwargs)
         self._watch = Watch(MIRROR.http.idle_timeout)
         self._accepts = True
+        self.request_log = RequestLog(project.MIRROR.log)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection in. It waits for its first request as it would for the next one."""
@@ -208,8 +216,18 @@ class Worker(AnsweringWorker):
 
     def init_signals(self) -> None:
         super().init_signals()
+        signal.signal(signal.SIGHUP, self.handle_hup)
         # Held back since the fork, see `pre_fork` in gunicorn_conf.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+
+    def handle_hup(self, _sig: int, _frame: FrameType | None) -> None:
+        """Read the configuration again, in a thread: the main one does not wait for a disk."""
+        self.method_queue.defer(self._read_again)
+
+    def _read_again(self) -> None:
+        threading.Thread(
+            target=reloading.in_worker, args=(self.request_log,), name="reload", daemon=True
+        ).start()
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at once. Ctrl-C reaches a worker twice: from the terminal and from its parent."""

@@ -85,9 +85,13 @@ class Breaker:
             self._prober.start()
         log.warning("%s does not answer: it is left alone until a probe succeeds", self._host)
 
+    def stop(self) -> None:
+        """The same, without waiting for its end."""
+        self._closing.set()
+
     def close(self) -> None:
         """End the probing, for good."""
-        self._closing.set()
+        self.stop()
         prober = self._prober
         if prober is not None:
             prober.join()

@@ -9,6 +9,7 @@ import errno
 import logging
 import socket
 import ssl
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ class Transport:
         self._bandwidth = bandwidth
         self._origin = origin_of(endpoint.base)
         self._breaker = Breaker(endpoint.host, self._probe)
+        self._lock = threading.Lock()
+        self._in_use = 0
 
     @property
     def is_away(self) -> bool:
@@ -132,6 +135,18 @@ class Transport:
         if self._bandwidth is not None:
             self._bandwidth.close()
         self._connections.close()
+
+    def retire(self) -> None:
+        """Ask no more whether upstream is back."""
+        self._breaker.stop()
+
+    def release(self) -> bool:
+        """Close all connections if nothing comes over any; whether that is so."""
+        with self._lock:
+            if self._in_use:
+                return False
+            self._connections.reset()
+        return True
 
     @contextmanager
     def open(
@@ -150,24 +165,38 @@ class Transport:
         A `transfer` has connections apart, so that no number of slow ones keeps a short question
         waiting, and is bounded in its bandwidth.
         """
-        reply = self._follow(method, url, dict(headers), authorization, transfer=transfer)
-        try:
-            yield reply
-        finally:
-            reply.response.close()
+        with self._used():
+            reply = self._follow(method, url, dict(headers), authorization, transfer=transfer)
+            try:
+                yield reply
+            finally:
+                reply.response.close()
 
     @contextmanager
     def post(
         self, url: httpx.URL, headers: Mapping[str, str], form: Mapping[str, str]
     ) -> Iterator[Reply]:
         """POST a form with secrets in it: they go to `url` and nowhere else, no redirect counts."""
-        response = self._ask("POST", url, {**headers, **_on_whose_behalf()}, form=form)
+        with self._used():
+            response = self._ask("POST", url, {**headers, **_on_whose_behalf()}, form=form)
+            try:
+                if response.status_code in _REDIRECTS:
+                    raise BadAnswer(
+                        f"{host_of(url)} wants our credentials to be sent to elsewhere."
+                    )
+                yield Reply(response, host_of(url), False, self._endpoint.answer_timeout)
+            finally:
+                response.close()
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._lock:
+            self._in_use += 1
         try:
-            if response.status_code in _REDIRECTS:
-                raise BadAnswer(f"{host_of(url)} wants our credentials to be sent to elsewhere.")
-            yield Reply(response, host_of(url), False, self._endpoint.answer_timeout)
+            yield
         finally:
-            response.close()
+            with self._lock:
+                self._in_use -= 1
 
     def _follow(
         self,

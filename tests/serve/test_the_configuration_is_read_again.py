@@ -142,13 +142,13 @@ def test_a_new_upstream_is_served(house: Scene, other: FakeUpstream) -> None:
 def test_new_credentials_are_used(house: Scene, other: FakeUpstream) -> None:
     service = other.require_bearer()
     service.users = {"mirror": "right"}
-    service.private = frozenset({"team/app"})
-    image = other.add_image("team/app", "v1")
+    service.private = frozenset({"team/hidden"})
+    image = other.add_image("team/hidden", "v1", [b"hidden"])
     settings = {"remoteurl": other.url, "username": "mirror", "password": "wrong"}
     reload(house, {"upstreams": {"new.example": settings}})
-    house.mirror.manage("visibility", "set", "public", "team/app", "--upstream", "new.example")
-    path = f"/v2/team/app/manifests/{image.digest}?ns=new.example"
-    assert status(house, path) != 200
+    house.mirror.manage("visibility", "set", "public", "team/hidden", "--upstream", "new.example")
+    path = f"/v2/team/hidden/manifests/{image.digest}?ns=new.example"
+    eventually(lambda: everywhere(house, path, 403), "its token server refuses it")
 
     reload(house, {"upstreams": {"new.example": {**settings, "password": "right"}}})
 

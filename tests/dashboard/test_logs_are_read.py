@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from cache import logbook
+from cache import logbook, request
 from cache.logbook import Query, Writer
 from cache.request import Request
 from cache.runtime import Runtime
@@ -99,3 +99,11 @@ def test_requests_are_shown_to_who_asks_for_them(viewer: Client, log: Writer) ->
         assert "an event" not in shown
     assert "an event" in page(viewer, "?kind=all")
     assert "an event" in page(viewer, "?kind=nonsense")
+
+
+def test_the_line_of_a_page_names_who_looked(viewer: Client) -> None:
+    asked = Request("a-page")
+    request.begin(asked)
+    page(viewer)
+    request.begin(None)
+    assert asked.user == "the-viewer"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from mirrorsite.answering import Answer
 from tests.fakes.faults import Fault, Gate
 from tests.faults.clients import SMALL_WINDOW, Client, Scene, scene
 from tests.logs.conftest import access_line
@@ -56,6 +59,25 @@ def test_of_a_fill_whose_client_goes(house: Scene) -> None:
 
     assert taken <= wait["bytes"] < taken + BUFFERS
     assert (wait["status"], wait["cut"]) == (200, "client")
+
+
+def test_of_one_piece_of_which_a_part_is_taken() -> None:
+    ours, client = socket.socketpair()
+    answer = Answer(None, ours, None)
+    answer.headers_sent = True
+
+    with ours, client:
+        ours.settimeout(0.5)  # in place of a client that goes
+        with pytest.raises(TimeoutError):
+            answer.write(bytes(SIZE))
+        client.setblocking(False)
+        came = 0
+        with suppress(BlockingIOError):
+            while piece := client.recv(1024 * 1024):
+                came += len(piece)
+
+    assert answer.is_client_gone
+    assert answer.left == came > 0
 
 
 def test_of_a_transfer_that_upstream_breaks_off(house: Scene) -> None:

@@ -169,6 +169,16 @@ def test_retention_is_in_force_at_once(house: Scene) -> None:
     eventually(lambda: held() <= 4 * 1024 * 1024, "the store is as small as it is to be")
 
 
+def test_content_that_is_to_be_kept_no_longer_goes_at_once(house: Scene) -> None:
+    path = house.held_blob("library/short-lived", 1000)[0]
+
+    def is_gone() -> bool:
+        reload(house, {"proxy": {"ttl": "1s"}})
+        return not any(house.mirror.root.glob(f"blobs/*/*/{path.rpartition(':')[2]}"))
+
+    eventually(is_gone, "a run of the janitor has come by")
+
+
 def test_levels_and_form_of_the_log_are_others(house: Scene) -> None:
     reload(house, {"log": {"formatter": "json", "fields": {"site": "north"}}})
     eventually(lambda: _tells_in_json(house), "the workers tell in JSON")

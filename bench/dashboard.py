@@ -123,10 +123,10 @@ def _fill_log(folder: Path, process: int) -> None:
     """Full files of processes that have written as much as they keep."""
     from cache.logbook import Entry  # noqa: PLC0415
     from cache.logbook.entry import to_line  # noqa: PLC0415
-    from cache.logbook.writer import LARGEST_FILE, OLD_SUFFIX, SUFFIX  # noqa: PLC0415
+    from cache.logbook.writer import LARGEST_FILE, OLD, SUFFIX  # noqa: PLC0415
 
     folder.mkdir(exist_ok=True)
-    for number, suffix in enumerate((OLD_SUFFIX, SUFFIX)):
+    for number, suffix in enumerate((OLD + SUFFIX, SUFFIX)):
         lines: list[bytes] = []
         size = 0
         while size < LARGEST_FILE - 1000:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB$", re.MULTILINE)
 
-# As Debian's package sets it up, but no line is logged for a request: Mirrorsite logs none either.
+# As Debian's package sets it up, but no line is logged for a request: Mirrorsite is set up so, too.
 _REGISTRY_CONFIG = """\
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
@@ -60,7 +60,12 @@ def mirrorsite(home: Path, upstream_url: str, freshness: str = "0s") -> Iterator
     """Mirrorsite, which keeps everything in the new folder `home`."""
     home.mkdir()
     root = home / "data"
-    mirror = Mirror(root, upstream_url, REGISTRY_PROXY_FRESHNESS=freshness)
+    mirror = Mirror(
+        root,
+        upstream_url,
+        REGISTRY_PROXY_FRESHNESS=freshness,
+        REGISTRY_LOG_ACCESSLOG_DISABLED="true",
+    )
 
     def blob_path(digest: Digest) -> Path:
         return root / "blobs" / digest.algorithm / digest.hex[:2] / digest.hex

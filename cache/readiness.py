@@ -91,8 +91,10 @@ class _Lately:
                 continue
             if part.condition is Condition.DOWN:
                 log.error("Not ready to serve, %s: %s", name, part.detail)
+            elif part.condition is Condition.DEGRADED:
+                log.warning("%s is %s: %s", name, part.condition, part.detail)
             else:
-                log.warning("%s is %s: %s", name, part.condition, part.detail or "as it should be")
+                log.info("%s is ok: as it should be", name)
 
 
 def look() -> Readiness:

@@ -157,6 +157,7 @@ def keep_showing() -> None:
     levels = logbook.levels_of(runtime.current().config.storage.root)
     while True:
         levels.apply(time.time())
+        logbook.flush()
         try:
             reporter().show(time.time())
         except OSError as error:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,10 +50,12 @@ class Runtime:
     """Everything that lives as long as the process. ``locks`` is a folder for lock files.
 
     ``bell`` wakes the janitor, wherever it is; ``roll`` has all processes write down what was
-    pulled.
+    pulled. ``former`` are upstreams that are not configured any more: nobody can name one, and
+    what was asked of one before is brought to its end.
     """
 
     config: Config
+    room: Room
     store: Store
     coalescer: Coalescer
     flights: Flights
@@ -69,14 +71,17 @@ class Runtime:
     bell: Bell
     roll: RollCall
     now: Callable[[], datetime]
+    former: Mapping[str, tuple[Proxy, Upstream]] = field(default_factory=dict)
 
     def proxy_of(self, repository: Repository) -> Proxy:
         """What the operator set for the repository's upstream."""
-        return self.config.names[repository.upstream]
+        found = self.config.names.get(repository.upstream)
+        return self.former[repository.upstream][0] if found is None else found
 
     def upstream_of(self, repository: Repository) -> Upstream:
         """The registry that has the repository; ``KeyError`` if it is not configured any more."""
-        return self.upstreams[repository.upstream]
+        found = self.upstreams.get(repository.upstream)
+        return self.former[repository.upstream][1] if found is None else found
 
     def close(self) -> None:
         """Close the connections to all upstreams, for good."""
@@ -87,10 +92,12 @@ class Runtime:
 def build(config: Config) -> Runtime:
     """A runtime of its own; raises ``OSError`` if the store's folders cannot be made."""
     bell = Bell(config.storage.root / "retention")
-    store = FileStore(config.storage.root, room=_room(config, bell))
+    room = _room(config, bell)
+    store = FileStore(config.storage.root, room=room)
     memory = _memory(config)
     return Runtime(
         config=config,
+        room=room,
         store=store,
         coalescer=Coalescer(store),
         flights=Flights(),
@@ -107,6 +114,48 @@ def build(config: Config) -> Runtime:
         roll=RollCall(config.storage.root / "retention"),
         now=lambda: datetime.now(UTC),
     )
+
+
+def renew(config: Config) -> None:
+    """Have this process go on with another configuration, of the same store and database.
+
+    What is under way goes on: fills, the connections of upstreams, what is known of their quotas.
+    """
+    global _current  # noqa: PLW0603
+    settings.MIRROR = config
+    with _lock:
+        if _current is not None:
+            _current = _renewed(_current, config)
+
+
+def _renewed(mirror: Runtime, config: Config) -> Runtime:
+    upstreams: dict[str, Upstream] = {}
+    for proxy in config.upstreams:
+        endpoint, known = _endpoint(proxy), mirror.upstreams.get(proxy.name)
+        # Other certificates may stand in the same files.
+        is_same = known is not None and known.endpoint == endpoint and not endpoint.has_files
+        upstreams[proxy.name] = known if known and is_same else Upstream(endpoint, mirror.memory)
+    former = {name: one for name, one in mirror.former.items() if name not in upstreams}
+    for proxy in mirror.config.upstreams:
+        before = mirror.upstreams[proxy.name]
+        if upstreams.get(proxy.name) is not before:
+            before.retire()
+            _retired.append(before)
+        if proxy.name not in upstreams:
+            former[proxy.name] = proxy, before
+    mirror.room.reserve = config.retention.min_free.of
+    if config.upstreams != mirror.config.upstreams:
+        # Who may have what there, and what there is, is found out anew.
+        mirror.remembered.changed()
+        mirror = replace(mirror, negatives=Negatives())
+    return replace(mirror, config=config, upstreams=upstreams, former=former)
+
+
+def release_retired() -> None:
+    """Close the connections of upstreams that were replaced, once nothing comes over them."""
+    for upstream in list(_retired):
+        if upstream.release():
+            _retired.remove(upstream)
 
 
 def reach(proxy: Proxy) -> Upstream:
@@ -209,6 +258,7 @@ def _locks(config: Config) -> Path:
 
 
 _lock = threading.Lock()
+_retired: list[Upstream] = []
 _current: Runtime | None = None
 
 

@@ -104,6 +104,7 @@ def _flush_when_called(roll: RollCall, answer: Callable[[int], None]) -> NoRetur
             continue
         is_written = flush()
         flushed_at = time.monotonic()
+        runtime.release_retired()
         if is_written and called != answered:
             answer(called)
             answered = called

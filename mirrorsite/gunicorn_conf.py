@@ -15,12 +15,13 @@ import ssl
 import sys
 from typing import TYPE_CHECKING
 
-from cache import logbook, runtime
+from cache import logbook, request, runtime
 from cache.config import ConfigError, capacity, listener
 from mirrorsite import logging as mirror_logging
+from mirrorsite import reloading
 from mirrorsite.gunicorn_log import Logger
 from mirrorsite.settings import MIRROR
-from mirrorsite.worker import STOPS
+from mirrorsite.worker import HELD_BACK
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -74,8 +75,8 @@ control_socket_disable = True
 
 logger_class = Logger
 errorlog = "-"
-# One line a request is for finding faults: it costs about as much as answering from memory.
-accesslog = "-" if MIRROR.log.level == "debug" else None
+# The mirror writes it itself, see mirrorsite.request_log.
+accesslog = None
 
 
 def client_certificates(tls: Tls) -> ssl.VerifyMode:
@@ -112,6 +113,14 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
+def on_starting(arbiter: Arbiter) -> None:
+    """Read the configuration again at SIGHUP, where gunicorn would replace the workers.
+
+    Of that no hook keeps it; the parent looks for what handles a signal when one has come.
+    """
+    arbiter.handle_hup = functools.partial(reloading.in_parent, arbiter)
+
+
 def when_ready(_arbiter: Arbiter) -> None:
     """Let signals to stop through, which `manage.py serve` holds back until they are handled.
 
@@ -126,7 +135,7 @@ def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
 
     The parent lets them through again right after it, the worker once it handles them.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
 
 
 def post_fork(_arbiter: Arbiter, worker: Worker) -> None:
@@ -134,17 +143,18 @@ def post_fork(_arbiter: Arbiter, worker: Worker) -> None:
     worker.cfg.set("graceful_timeout", _DRAIN)
 
 
-def post_worker_init(_worker: Worker) -> None:
+def post_worker_init(worker: Worker) -> None:
     """Begin what the mirror does by itself, also if nobody ever pulls: threads follow the fork."""
     # Only now are the models there, which the parent never loads.
     from cache import upkeep  # noqa: PLC0415
 
-    logbook.attach(logbook.folder_of(MIRROR.storage.root))
+    worker.request_log.keep = logbook.attach(logbook.folder_of(MIRROR.storage.root)).note
+    request.listen(worker.request_log)
     upkeep.start()
 
 
 def _let_stops_through() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
 
 os.register_at_fork(after_in_parent=_let_stops_through)
@@ -170,5 +180,6 @@ def worker_exit(_arbiter: Arbiter, worker: Worker) -> None:
         if not worker.hurried:
             runtime.drain(_PUT_AWAY)
             _flush()
+        worker.break_off()
         logging.shutdown()
         os._exit(0)

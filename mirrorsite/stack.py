@@ -16,6 +16,7 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 
+from cache import request as asking
 from dashboard.theme import PLACE
 
 if TYPE_CHECKING:
@@ -80,7 +81,15 @@ class Csrf(_Aside, CsrfViewMiddleware):
 
 
 class SignIn(_Aside, AuthenticationMiddleware):
-    """The signed-in user."""
+    """The signed-in user, whom the request's line in the log names."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        response = super().__call__(request)
+        # Only if somebody wanted to know: to find out costs a query.
+        user, asked = getattr(request, "_cached_user", None), asking.current()
+        if user is not None and asked is not None:
+            asked.user = user.get_username()
+        return response
 
     def process_view(
         self,

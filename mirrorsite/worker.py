@@ -12,16 +12,21 @@ import selectors
 import signal
 import socket
 import ssl
+import threading
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import errors
 
+from cache import request
 from cache.oci.errors import RegistryError, quote
+from mirrorsite import reloading
+from mirrorsite import settings as project
+from mirrorsite.answering import AnsweringWorker, tell_refused
 from mirrorsite.connections import Connection, Watch
+from mirrorsite.request_log import RequestLog
 from mirrorsite.settings import MIRROR
-from mirrorsite.stopping import StoppingWorker
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -59,14 +64,15 @@ def is_ours(error: Exception) -> bool:
     return isinstance(error, errors.InvalidResponseHeader | errors.InvalidResponseHeaderName)
 
 
-def response(refused: RegistryError) -> bytes:
-    """A whole HTTP/1.1 answer, after which the connection ends."""
+def response(refused: RegistryError, name: str) -> bytes:
+    """A whole HTTP/1.1 answer to the request of that name, after which the connection ends."""
     body = refused.envelope()
     head = (
         f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}\r\n"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Docker-Distribution-Api-Version: registry/2.0\r\n"
+        f"{request.HEADER}: {name}\r\n"
         "Connection: close\r\n"
         "\r\n"
     )
@@ -92,8 +98,11 @@ _CLIENT_GONE = frozenset(
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
+# Besides them, what a worker must not lose before it can handle it.
+HELD_BACK = STOPS | {signal.SIGHUP}
 
-class Worker(StoppingWorker):
+
+class Worker(AnsweringWorker):
     """ThreadWorker with the protocol's errors in place of HTML pages, and a quicker end.
 
     Its main thread never waits for a client, and its other threads never do for long.
@@ -103,6 +112,7 @@ class Worker(StoppingWorker):
         super().__init__(*args, **kwargs)
         self._watch = Watch(MIRROR.http.idle_timeout)
         self._accepts = True
+        self.request_log = RequestLog(project.MIRROR.log)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection in. It waits for its first request as it would for the next one."""
@@ -139,6 +149,7 @@ class Worker(StoppingWorker):
     def handle(self, conn: Connection) -> bool:
         """Answer one request, in a thread; whether the connection may carry another one."""
         kept = self._answer(conn)
+        request.begin(None)
         if not kept:
             # Here, and not in the main thread, which would wait for the client to close, too.
             conn.close(graceful=True)
@@ -198,14 +209,25 @@ class Worker(StoppingWorker):
         else:
             self.log.error("a request failed outside the application", exc_info=exc)
             refused = RegistryError("UNKNOWN")
+        name = tell_refused(addr, refused)
         # The client may be gone.
         with contextlib.suppress(OSError):
-            send(response(refused))
+            send(response(refused, name))
 
     def init_signals(self) -> None:
         super().init_signals()
+        signal.signal(signal.SIGHUP, self.handle_hup)
         # Held back since the fork, see `pre_fork` in gunicorn_conf.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+
+    def handle_hup(self, _sig: int, _frame: FrameType | None) -> None:
+        """Read the configuration again, in a thread: the main one does not wait for a disk."""
+        self.method_queue.defer(self._read_again)
+
+    def _read_again(self) -> None:
+        threading.Thread(
+            target=reloading.in_worker, args=(self.request_log,), name="reload", daemon=True
+        ).start()
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at once. Ctrl-C reaches a worker twice: from the terminal and from its parent."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from cache import runtime
+from cache.api.forwarding import client_address
 from cache.api.responses import blob_response
 from cache.oci.digest import Digest
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
 from cache.pull import Arriving, Held, Outcome
 from cache.tally import LONGEST_AGENT, Counts, Pull
-
-log = logging.getLogger(__name__)
 
 
 def count_manifest(
@@ -26,7 +23,6 @@ def count_manifest(
     length: int,
 ) -> None:
     """A manifest was answered, with a body of ``length`` bytes."""
-    log.debug("%s %s of %s: %s", request.method, reference, repository, outcome)
     counts = Counts(requests=1, served=length)
     is_head = request.method == "HEAD"
     if not is_head:
@@ -52,7 +48,6 @@ def counted_blob(
         request, blob, on_end=lambda sent: tally.count(repository, Counts(served=sent))
     )
     outcome = blob.outcome if isinstance(blob, Held) else Outcome.MISS
-    log.debug("GET %s of %s: %s", blob.digest, repository, outcome)
     counts = Counts(requests=1)
     _count_outcome(counts, outcome)
     tally.count(repository, counts)
@@ -71,7 +66,7 @@ def _note_pull(request: HttpRequest, repository: Repository, reference: Tag | Di
     mirror.tally.note_pull(
         Pull(
             at=mirror.now(),
-            client=str(request.META.get("REMOTE_ADDR", "")),
+            client=client_address(request) or "",
             agent=request.headers.get("User-Agent", "")[:LONGEST_AGENT],
             repository=str(repository),
             reference=str(reference),

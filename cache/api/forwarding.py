@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, TypeAlias
 
 from django.http import HttpRequest
 
 from cache import runtime
 from cache.config import listener
+
+_Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
 # RFC 3986 section 3.2.2, as far as a registry's host is one.
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -20,19 +25,25 @@ _MOST_HOPS = 20
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The client's address, that of an untrusted proxy's at the worst; None if there is none.
+    """The client's address, that of an untrusted proxy's at the worst; None if there is none."""
+    return address_of(request.META, runtime.current().config.http.trusted_proxies) or None
+
+
+def address_of(environ: Mapping[str, Any], trusted: _Networks) -> str:
+    """The same for the environment of a request; empty if there is none.
 
     Of the addresses in `X-Forwarded-For`, the last one that is no trusted proxy's counts: what
     stands before it was sent by the client.
     """
-    address = _address(request.META.get("REMOTE_ADDR"))
-    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-_MOST_HOPS:]
-    while address is not None and _is_trusted(address) and hops:
-        before = _address(hops.pop())
-        if before is None:
-            break
-        address = before
-    return None if address is None else str(address)
+    address = _address(environ.get("REMOTE_ADDR"))
+    if trusted and address is not None:
+        hops = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")[-_MOST_HOPS:]
+        while _is_in(address, trusted) and hops:
+            before = _address(hops.pop())
+            if before is None:
+                break
+            address = before
+    return "" if address is None else str(address)
 
 
 def comes_from_proxy(request: HttpRequest) -> bool:
@@ -57,6 +68,7 @@ def _last(text: str) -> str:
     return text.rpartition(",")[2].strip()
 
 
+@functools.lru_cache(maxsize=4096)
 def _address(text: str | None) -> IPv4Address | IPv6Address | None:
     try:
         found = ip_address((text or "").strip())
@@ -67,4 +79,8 @@ def _address(text: str | None) -> IPv4Address | IPv6Address | None:
 
 
 def _is_trusted(address: IPv4Address | IPv6Address) -> bool:
-    return any(address in network for network in runtime.current().config.http.trusted_proxies)
+    return _is_in(address, runtime.current().config.http.trusted_proxies)
+
+
+def _is_in(address: IPv4Address | IPv6Address, networks: _Networks) -> bool:
+    return any(address in network for network in networks)

@@ -11,12 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 
+from cache import request as asking
 from cache.api.challenges import challenge
 from cache.api.parsing import accepted_namespace
 from cache.api.path_tokens import hide_tokens
-from cache.logbook import begin_request
 from cache.oci.errors import RegistryError, quote
-from cache.pull import Unauthorized
+from cache.pull import OfflineByWish, Unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,9 @@ _ENVELOPE = "application/json"
 
 #: Seconds after which a client may try again when the database is locked or restarts.
 _DATABASE_RETURNS = "5"
+
+#: A digest of SHA-512 is the longest that means something.
+_LONGEST_REFERENCE = 150
 
 #: What Django and ninja refuse by themselves, before or beside our views.
 _REFUSED_STATUSES = (400, 404, 405, 413)
@@ -63,6 +66,9 @@ def error_response(error: RegistryError) -> HttpResponse:
     What it quotes of the request may hold an access token, from an address that was put together
     wrongly; clients log what they are told.
     """
+    asked = asking.current()
+    if asked is not None:
+        asked.error = error.code
     body = hide_tokens(error.envelope().decode())
     return HttpResponse(
         body, content_type=_ENVELOPE, status=error.status, headers=dict(error.headers)
@@ -79,12 +85,10 @@ def protocol_answers(
         # An address may hold an access token.
         "Referrer-Policy": "no-referrer",
     }
-    operators, served = settings.MIRROR.http.headers, settings.MIRROR.names
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if request.path_info != "/v2" and not request.path_info.startswith("/v2/"):
             return get_response(request)
-        begin_request(request.method or "", request.path_info)
         # Whatever charset a client declares for a body that no request here has.
         request.encoding = "utf-8"
         response = get_response(request)
@@ -92,16 +96,30 @@ def protocol_answers(
             response = error_response(_foreign_refusal(request, response.status_code))
         if isinstance(response, HttpResponse):
             _head_like_get(request, response)
+        _note(request, response)
+        config = settings.MIRROR
         for name, value in common.items():
             response.headers[name] = value
-        for name, values in operators.items():
+        for name, values in config.http.headers.items():
             response.headers[name] = ", ".join(values)
-        namespace = accepted_namespace(request, served)
+        namespace = accepted_namespace(request, config.names)
         if namespace is not None and response.status_code < 400:
             response.headers["OCI-Namespace"] = namespace
         return response
 
     return answer
+
+
+def _note(request: HttpRequest, response: HttpResponseBase) -> None:
+    """What the answer tells of the request to whoever hears of its end."""
+    asked = asking.current()
+    if asked is None:
+        return
+    asked.outcome = response.headers.get("X-Cache", "")
+    match = request.resolver_match
+    if match is not None:
+        reference = match.kwargs.get("reference") or match.kwargs.get("digest", "")
+        asked.reference = reference[:_LONGEST_REFERENCE]
 
 
 def _head_like_get(request: HttpRequest, response: HttpResponse) -> None:
@@ -137,6 +155,10 @@ def _answer(request: HttpRequest, error: object) -> HttpResponse:
     """The one place where an exception of a view becomes an answer."""
     where = quote(request.path)
     if isinstance(error, RegistryError):
+        if error.status >= 500:
+            # Upstream's trouble, mostly, which is not the operator's to mend.
+            level = logging.INFO if isinstance(error, OfflineByWish) else logging.WARNING
+            log.log(level, "%s %s: %s", request.method, where, error.message)
         response = error_response(error)
         if isinstance(error, Unauthorized):
             response.headers["WWW-Authenticate"] = challenge(request, error)

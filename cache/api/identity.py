@@ -16,6 +16,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from cache import request as asking
 from cache import runtime
 from cache.access import bearer, machine_tokens, passwords
 from cache.access.decision import ANONYMOUS, Client, Scope
@@ -53,10 +54,19 @@ def identify(request: HttpRequest, scope: str = "") -> Client:
     ``scope`` is what a client that is refused should ask a token for.
     """
     try:
-        return _identity(request).client
+        client = _identity(request).client
     except Unauthorized as refused:
         refused.scope = refused.scope or scope
         raise
+    note_user(client)
+    return client
+
+
+def note_user(client: Client) -> None:
+    """Have those know who asked who hear of the request's end."""
+    asked = asking.current()
+    if asked is not None:
+        asked.user = client.name
 
 
 def who_signs_in(request: HttpRequest) -> Identity:

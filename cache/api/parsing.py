@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from django.http import HttpRequest
 
+from cache import request as asking
 from cache import runtime
 from cache.access.decision import Client
 from cache.access.scopes import of_repository
@@ -46,6 +47,9 @@ def who_pulls_what(request: HttpRequest, name: str) -> tuple[Client, Repository]
         if identify(request).is_anonymous and config.access.anonymous == "none":
             raise Unauthorized("authentication is required") from None
         raise
+    asked = asking.current()
+    if asked is not None:
+        asked.repository = repository
     return identify(request, of_repository(public_name(config, repository))), repository
 
 

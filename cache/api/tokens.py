@@ -17,7 +17,7 @@ from cache import pull, runtime
 from cache.access import bearer, scopes
 from cache.access.bearer import Granted, Subject
 from cache.access.decision import Client
-from cache.api.identity import NOBODY, Identity, by_password, of_subject, who_signs_in
+from cache.api.identity import NOBODY, Identity, by_password, note_user, of_subject, who_signs_in
 from cache.naming import locate
 from cache.oci.errors import RegistryError
 from cache.pull import Unauthorized
@@ -97,6 +97,7 @@ def _issue(identity: Identity, asked: _Asked, refresh: str) -> HttpResponse:
     mirror = runtime.current()
     access, now = mirror.config.access, mirror.now()
     client = identity.client
+    note_user(client)
     granted = _granted(client, asked.wanted)
     subject = Subject(
         client.user,

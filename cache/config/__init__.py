@@ -7,6 +7,7 @@ The keys are described in docs/configuration.md and listed in `keys.py`.
 from __future__ import annotations
 
 from cache.config.load import load
+from cache.config.renewal import differences, renewed
 from cache.config.shape import (
     Access,
     Address,
@@ -35,5 +36,7 @@ __all__ = [
     "Retention",
     "Storage",
     "Tls",
+    "differences",
     "load",
+    "renewed",
 ]

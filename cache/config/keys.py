@@ -16,12 +16,19 @@ SCHEMA: Final = Section(
         "version": Text("the form of the file, as distribution names it", "`0.1`"),
         "log": Section(
             {
-                "level": Text("how much is logged; `debug` also logs every request"),
+                "level": Text("how much is logged"),
                 "formatter": Text(
                     "`text`: one line of `key=value` an event; `json`: an object a line"
                 ),
                 "fields": MapOf(Text("names and values that are added to every line", "none")),
-                "accesslog": Ignored("requests are logged when log.level is debug"),
+                "accesslog": Section(
+                    {
+                        "disabled": Text(
+                            "`true`: requests leave no line each ([which](operating.md#the-log) "
+                            "has the level `info`)"
+                        )
+                    }
+                ),
                 "hooks": Ignored("there are no log hooks; watch the log itself"),
                 "reportcaller": Ignored("log lines name their logger instead"),
             }

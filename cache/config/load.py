@@ -120,6 +120,7 @@ def _log(answers: Answers) -> Log:
     return Log(
         level=answers.take("log.level", values.level, "info"),
         formatter=answers.take("log.formatter", values.formatter, "text"),
+        requests=not answers.take("log.accesslog.disabled", values.boolean, default=False),
         fields=MappingProxyType(fields),
     )
 

@@ -37,10 +37,11 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """How the mirror logs; `fields` are added to every line."""
+    """How the mirror logs; `fields` are added to every line, `requests`: one line for each."""
 
     level: Level = "info"
     formatter: Formatter = "text"
+    requests: bool = True
     fields: Mapping[str, str] = field(default_factory=_nothing)
 
 

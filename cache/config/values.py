@@ -71,6 +71,7 @@ COMPUTED_HEADERS = frozenset(
         "transfer-encoding",
         "upgrade",
         "www-authenticate",
+        "x-request-id",
     }
 )
 

@@ -6,15 +6,26 @@ all files. Nothing here needs the database: when that fails, the records tell wh
 
 from pathlib import Path
 
-from cache.logbook.entry import Entry
+from cache.logbook.entry import (
+    BROKEN_OFF,
+    COMPLETED,
+    REQUESTS_LOGGER,
+    Entry,
+    fields_of_request,
+    redact,
+    shown,
+)
 from cache.logbook.levels import CHANGEABLE, CannotChange, Levels, Override
-from cache.logbook.reader import LEVELS, Count, Query, count_levels, read
-from cache.logbook.request import begin_request
-from cache.logbook.writer import Writer, attach
+from cache.logbook.reader import KINDS, LEVELS, Count, Query, count_levels, read
+from cache.logbook.writer import Writer, attach, flush
 
 __all__ = [
+    "BROKEN_OFF",
     "CHANGEABLE",
+    "COMPLETED",
+    "KINDS",
     "LEVELS",
+    "REQUESTS_LOGGER",
     "CannotChange",
     "Count",
     "Entry",
@@ -23,11 +34,14 @@ __all__ = [
     "Query",
     "Writer",
     "attach",
-    "begin_request",
     "count_levels",
+    "fields_of_request",
+    "flush",
     "folder_of",
     "levels_of",
     "read",
+    "redact",
+    "shown",
 ]
 
 

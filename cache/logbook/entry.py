@@ -6,10 +6,11 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from cache.logbook.request import current_request
+from cache import request as asking
 
 LONGEST_MESSAGE = 4000
 LONGEST_FIELD = 1000
@@ -17,7 +18,10 @@ LONGEST_TRACE = 8000
 MOST_FIELDS = 20
 
 #: What Python's logging itself puts into a record: everything else is a field of the caller's.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    *("message", "asctime", "taskName"),
+    "request",  # Django's has its query in it; ours is the entry's
+}
 
 #: Secrets should never be logged. Should one be, it is not shown: credentials of a header, of an
 #: address, and the signed queries of a CDN's addresses.
@@ -25,7 +29,7 @@ _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic|negotiate)\s+[\w.~+/=-]{6,}"), r"\1 ***"),
     (re.compile(r"(?i)(://)[^/\s:@]*:[^/\s@]+@"), r"\1***@"),
     # This mirror's own access tokens, in whatever they stand: a path, a `Referer`.
-    (re.compile(r"mirror_[A-Za-z0-9_%-]{20,}"), "mirror_***"),
+    (re.compile(r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)[A-Za-z0-9_%-]{43,}"), "mirror_***"),
     (
         re.compile(
             r"(?i)\b((?:x-amz-)?(?:signature|credential|security-token)|sig|token|password|passwd|"
@@ -62,7 +66,7 @@ class Entry:
 
 def entry_of(record: logging.LogRecord, number: int) -> Entry:
     """The record as an entry, the ``number``-th of this process."""
-    request = current_request()
+    asked = asking.current()
     return Entry(
         at=record.created,
         id=f"{os.getpid():x}.{number:x}",
@@ -70,11 +74,78 @@ def entry_of(record: logging.LogRecord, number: int) -> Entry:
         logger=record.name,
         message=redact(record.getMessage()[:LONGEST_MESSAGE]),
         process=record.process or 0,
-        request=request[0] if request else "",
-        line=redact(request[1][:LONGEST_FIELD]) if request else "",
+        request=asked.id if asked else "",
+        line=line_of(asked) if asked else "",
         trace=_trace(record),
         fields=_fields(record),
     )
+
+
+#: The logger of the lines that each request leaves, and what they say.
+REQUESTS_LOGGER = "mirrorsite.requests"
+COMPLETED = "response completed"
+BROKEN_OFF = "response broken off"
+
+
+def fields_of_request(asked: asking.Request, word: Callable[[str], str]) -> list[tuple[str, str]]:
+    """What there is to say of a request that has ended; ``word`` writes what is no number.
+
+    The duration is in seconds.
+    """
+    said = [("method", word(asked.method)), ("path", word(asked.path))]
+    if asked.repository is not None:
+        said.append(("repository", word(f"{asked.repository.upstream}/{asked.repository.name}")))
+    if asked.reference:
+        said.append(("reference", word(asked.reference)))
+    said += (
+        ("status", str(asked.status)),
+        ("bytes", str(asked.sent)),
+        ("duration", f"{asked.seconds:.6f}"),
+    )
+    if asked.outcome:
+        said.append(("cache", word(asked.outcome)))
+    if asked.error:
+        said.append(("error", word(asked.error)))
+    if asked.cut:
+        said.append(("cut", word(asked.cut)))
+    said.append(("client", word(asked.client)))
+    if asked.user:
+        said.append(("user", word(asked.user)))
+    if asked.agent:
+        said.append(("agent", word(asked.agent)))
+    return said
+
+
+def shown(text: str) -> str:
+    """A text of a client's, bounded and without what looks like a credential.
+
+    Bytes beyond ASCII arrive as WSGI has them (PEP 3333), one character each.
+    """
+    text = text[:LONGEST_FIELD]
+    if not text.isascii():
+        with suppress(UnicodeEncodeError):
+            text = text.encode("latin-1").decode(errors="backslashreplace")
+    return redact(text)
+
+
+def entry_of_request(at: float, asked: asking.Request, number: int) -> Entry:
+    """A request that has ended as an entry, the ``number``-th of this process."""
+    return Entry(
+        at=at,
+        id=f"{os.getpid():x}.{number:x}",
+        level="info",
+        logger=REQUESTS_LOGGER,
+        message=f"{BROKEN_OFF if asked.cut else COMPLETED}: {asked.status}",
+        process=os.getpid(),
+        request=asked.id,
+        line=line_of(asked),
+        fields=dict(fields_of_request(asked, shown)),
+    )
+
+
+def line_of(asked: asking.Request) -> str:
+    """The request's method and path."""
+    return f"{shown(asked.method)} {shown(asked.path)}"
 
 
 def to_line(entry: Entry) -> bytes:

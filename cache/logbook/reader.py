@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.logbook.entry import Entry, from_line
-from cache.logbook.writer import SUFFIX
+from cache.logbook.writer import REQUESTS_SUFFIX, SUFFIX
 
 #: Bytes that one reading takes at most, of all files together.
 MOST_READ = 8 * 1024 * 1024
 LEAST_OF_EACH = 64 * 1024
+
+#: What a question can be about, and where it stands.
+KINDS = {"events": (SUFFIX,), "requests": (REQUESTS_SUFFIX,), "all": (SUFFIX, REQUESTS_SUFFIX)}
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -25,6 +28,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 class Query:
     """What is looked for: at least this level, and all of the rest that is not empty.
 
+    ``kind`` is a key of :data:`KINDS`: the line that each request leaves is no event.
     ``logger`` is a logger with all below it; ``text`` stands in the message, a field or the trace,
     in any case; ``after`` is in seconds since the epoch.
     """
@@ -34,6 +38,7 @@ class Query:
     text: str = ""
     request: str = ""
     after: float = 0.0
+    kind: str = "events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ _HEAD = re.compile(rb'\{"at": ([0-9.]+), "id": "[^"]*", "level": "([a-z]+)"')
 def read(folder: Path, query: Query, limit: int) -> list[Entry]:
     """Up to ``limit`` entries, the newest first."""
     # Each file is in the order of time, so that the newest of all are found from their ends.
-    files = [_fitting(lines, query) for lines in _files(folder)]
+    files = [_fitting(lines, query) for lines in _files(folder, query.kind)]
     newest = heapq.merge(*files, key=lambda entry: -entry.at)
     return list(itertools.islice(newest, limit))
 
@@ -60,7 +65,7 @@ def count_levels(folder: Path, now: float, step: float, steps: int) -> list[Coun
     """The records of the last ``steps`` steps of ``step`` seconds, the latest last."""
     first = (now // step - steps + 1) * step
     counted: Counter[tuple[int, str]] = Counter()
-    for lines in _files(folder):
+    for lines in _files(folder, "events"):
         for line in reversed(lines):
             head = _HEAD.match(line)
             if head is None:
@@ -108,10 +113,10 @@ def _fits(entry: Entry, query: Query) -> bool:
     return any(query.text.lower() in text.lower() for text in texts)
 
 
-def _files(folder: Path) -> Iterator[list[bytes]]:
+def _files(folder: Path, kind: str) -> Iterator[list[bytes]]:
     """The last lines of each file."""
     try:
-        files = list(folder.glob(f"*{SUFFIX}"))
+        files = [path for suffix in KINDS[kind] for path in folder.glob(f"*{suffix}")]
     except OSError:
         return
     of_each = max(LEAST_OF_EACH, MOST_READ // max(1, len(files)))

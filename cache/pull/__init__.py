@@ -15,13 +15,14 @@ from cache.pull.manifests import (
 )
 from cache.pull.outcome import Outcome
 from cache.pull.permission import may_pull
-from cache.pull.refusals import Unauthorized
+from cache.pull.refusals import OfflineByWish, Unauthorized
 
 __all__ = [
     "Arriving",
     "Body",
     "Held",
     "ManifestAnswer",
+    "OfflineByWish",
     "Outcome",
     "Stat",
     "Unauthorized",

@@ -61,6 +61,10 @@ class Unauthorized(RegistryError):
         self.error = error
 
 
+class OfflineByWish(RegistryError):
+    """The operator took the upstream offline, so that this is nothing to be told of."""
+
+
 def kind_of(error: errors.UpstreamError) -> str:
     """The word for an upstream's failure that a fill carries to its readers."""
     for error_type, kind in _KINDS:
@@ -93,4 +97,5 @@ def _refusal(kind: str, message: str, retry_after: int | None, unknown: str) -> 
     headers = {}
     if refusal.status == 429:
         headers["Retry-After"] = str(retry_after if retry_after is not None else 60)
-    return RegistryError(refusal.code, message, status=refusal.status, headers=headers)
+    kind_of_error = OfflineByWish if kind == OFFLINE else RegistryError
+    return kind_of_error(refusal.code, message, status=refusal.status, headers=headers)

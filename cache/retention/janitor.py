@@ -104,8 +104,11 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
             reconcile(Pace())
             reconciled_at = time.monotonic()
         connection.close_if_unusable_or_obsolete()
+        config = runtime.current().config
         while time.monotonic() - ran_at < interval:
             time.sleep(listen_step)
+            if runtime.current().config is not config:
+                break
             now, now_heard = time.monotonic(), mirror.bell.heard()
             if now_heard == heard or now - measured_at < _MEASURE_STEP:
                 continue

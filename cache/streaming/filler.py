@@ -59,7 +59,7 @@ def run(first: Order, store: Store, fill: Fill) -> None:
     tried: list[Order] = []
     order: Order | None = first
     while order is not None:
-        failure = _try(order, store, fill)
+        failure = order.run(_try, order, store, fill)
         if failure is None:
             break
         failures[order.origin] = failure
@@ -68,7 +68,7 @@ def run(first: Order, store: Store, fill: Fill) -> None:
     # After all is over for the readers: what is done here may take its time.
     for order in tried:
         failure = failures[order.origin]
-        order.on_failure(failure.kind, failure.message)
+        order.run(order.on_failure, failure.kind, failure.message)
 
 
 def _try(order: Order, store: Store, fill: Fill) -> SourceFailed | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from cache.oci.digest import Digest
 from cache.streaming.source import RetryPolicy, Source, SourceFailed
 
 DEFAULT_POLICY = RetryPolicy()
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,8 @@ class Order:
     ``size`` is the size in bytes that a manifest of the source's repository promised, if known.
     ``on_commit`` is called in the filler's thread, with the size and the proved origin, after the
     blob became visible; ``on_failure`` when this order has failed, whether or not another one fared
-    better.
+    better. ``context`` is that of whoever orders: what is done for the order is done in it, in
+    whatever thread.
     """
 
     digest: Digest
@@ -27,6 +33,11 @@ class Order:
     on_commit: Callable[[int, str | None], None]
     on_failure: Callable[[str, str], None] = lambda _kind, _message: None
     policy: RetryPolicy = DEFAULT_POLICY
+    context: Context = field(default_factory=copy_context, repr=False, compare=False)
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``function`` on behalf of who ordered. Any number of threads may at once."""
+        return self.context.copy().run(function, *args, **kwargs)
 
     @property
     def origin(self) -> str:

@@ -32,7 +32,8 @@ def space_of(folder: Path) -> Space:
 class Room:
     """The room below ``folder``. Thread-safe.
 
-    ``reserve`` says of a file system's size how much of it must stay free. ``ask`` has somebody
+    ``reserve`` says of a file system's size how much of it must stay free, and may be replaced.
+    ``ask`` has somebody
     remove what it can so that so many bytes more can be written, and returns when that is done, or
     will not be done in time.
     """
@@ -45,7 +46,7 @@ class Room:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
-        self._reserve = reserve
+        self.reserve = reserve
         self._ask = ask
         self._clock = clock
         self._hopeless_until = float("-inf")
@@ -67,4 +68,4 @@ class Room:
 
     def _has(self, wanted: int) -> bool:
         space = space_of(self._folder)
-        return space.free - wanted >= self._reserve(space.total)
+        return space.free - wanted >= self.reserve(space.total)

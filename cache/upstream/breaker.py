@@ -70,7 +70,7 @@ class Breaker:
             if self._open_since is None:
                 return
             self._open_since = None
-        log.warning("%s answers again", self._host)
+        log.info("%s answers again", self._host)
 
     def failed(self) -> None:
         """Upstream gave no answer."""
@@ -85,9 +85,13 @@ class Breaker:
             self._prober.start()
         log.warning("%s does not answer: it is left alone until a probe succeeds", self._host)
 
+    def stop(self) -> None:
+        """The same, without waiting for its end."""
+        self._closing.set()
+
     def close(self) -> None:
         """End the probing, for good."""
-        self._closing.set()
+        self.stop()
         prober = self._prober
         if prober is not None:
             prober.join()

@@ -125,6 +125,14 @@ class Upstream:
         """Close all connections, for good."""
         self._transport.close()
 
+    def retire(self) -> None:
+        """Another one takes its place: ask no more whether upstream is back."""
+        self._transport.retire()
+
+    def release(self) -> bool:
+        """Close all connections if none is in use, and say if so; who needs one makes it anew."""
+        return self._transport.release()
+
     def quota(self) -> Quota:
         """What is known of our quota there; asks nobody."""
         return self._ourselves.ledger.quota()

@@ -75,10 +75,15 @@ class Connections:
 
     def close(self) -> None:
         """Close them all, for good."""
+        self._closed = True
+        self.reset()
+
+    def reset(self) -> None:
+        """Close them all; whoever needs one makes it anew."""
         with self._lock:
-            self._closed = True
             for client in self._clients.values():
                 client.close()
+            self._clients.clear()
 
     def _build(self, trust: Trust) -> httpx.Client:
         endpoint = self._endpoint

@@ -83,6 +83,11 @@ class Endpoint:
         return self.helper is not None or (bool(self.username) and self.password is not None)
 
     @property
+    def has_files(self) -> bool:
+        """Whether certificates are read from files."""
+        return self.ca is not None or self.client_certificate is not None
+
+    @property
     def identity(self) -> str:
         """Who we are to upstream: the user, or the helper that names one; empty for anybody."""
         if self.helper is not None:

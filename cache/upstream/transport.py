@@ -9,6 +9,7 @@ import errno
 import logging
 import socket
 import ssl
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from cache import request
 from cache.upstream.breaker import Breaker
 from cache.upstream.connections import Connections
 from cache.upstream.endpoint import Endpoint, host_of, origin_of, parse_http_url
@@ -119,6 +121,8 @@ class Transport:
         self._bandwidth = bandwidth
         self._origin = origin_of(endpoint.base)
         self._breaker = Breaker(endpoint.host, self._probe)
+        self._lock = threading.Lock()
+        self._in_use = 0
 
     @property
     def is_away(self) -> bool:
@@ -131,6 +135,18 @@ class Transport:
         if self._bandwidth is not None:
             self._bandwidth.close()
         self._connections.close()
+
+    def retire(self) -> None:
+        """Ask no more whether upstream is back."""
+        self._breaker.stop()
+
+    def release(self) -> bool:
+        """Close all connections if nothing comes over any; whether that is so."""
+        with self._lock:
+            if self._in_use:
+                return False
+            self._connections.reset()
+        return True
 
     @contextmanager
     def open(
@@ -145,27 +161,42 @@ class Transport:
         """GET or HEAD, following redirects; the reply is closed at the end of the block.
 
         `authorization` goes to the origin of `url` alone: from the first hop to another origin
-        on, it is gone. A `transfer` has connections apart, so that no number of slow ones keeps a
-        short question waiting, and is bounded in its bandwidth.
+        on, it is gone, and so is the name of the client's request, which is no storage's business.
+        A `transfer` has connections apart, so that no number of slow ones keeps a short question
+        waiting, and is bounded in its bandwidth.
         """
-        reply = self._follow(method, url, dict(headers), authorization, transfer=transfer)
-        try:
-            yield reply
-        finally:
-            reply.response.close()
+        with self._used():
+            reply = self._follow(method, url, dict(headers), authorization, transfer=transfer)
+            try:
+                yield reply
+            finally:
+                reply.response.close()
 
     @contextmanager
     def post(
         self, url: httpx.URL, headers: Mapping[str, str], form: Mapping[str, str]
     ) -> Iterator[Reply]:
         """POST a form with secrets in it: they go to `url` and nowhere else, no redirect counts."""
-        response = self._ask("POST", url, headers, form=form)
+        with self._used():
+            response = self._ask("POST", url, {**headers, **_on_whose_behalf()}, form=form)
+            try:
+                if response.status_code in _REDIRECTS:
+                    raise BadAnswer(
+                        f"{host_of(url)} wants our credentials to be sent to elsewhere."
+                    )
+                yield Reply(response, host_of(url), False, self._endpoint.answer_timeout)
+            finally:
+                response.close()
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._lock:
+            self._in_use += 1
         try:
-            if response.status_code in _REDIRECTS:
-                raise BadAnswer(f"{host_of(url)} wants our credentials to be sent to elsewhere.")
-            yield Reply(response, host_of(url), False, self._endpoint.answer_timeout)
+            yield
         finally:
-            response.close()
+            with self._lock:
+                self._in_use -= 1
 
     def _follow(
         self,
@@ -181,6 +212,7 @@ class Transport:
         away = False
         if authorization is not None:
             headers["Authorization"] = authorization
+        headers.update(_on_whose_behalf())
         for _ in range(MOST_REDIRECTS + 1):
             response = self._ask(method, url, headers, transfer=transfer)
             reply = Reply(response, host_of(url), away, self._endpoint.answer_timeout, pace)
@@ -191,6 +223,7 @@ class Transport:
             if origin_of(url) != start:
                 away = True
                 headers.pop("Authorization", None)
+                headers.pop(request.HEADER, None)
         raise BadAnswer(f"{host_of(url)} was reached over more than {MOST_REDIRECTS} redirects.")
 
     def _ask(
@@ -234,20 +267,26 @@ class Transport:
         headers: Mapping[str, str],
         form: Mapping[str, str] | None,
     ) -> httpx.Response:
-        request = client.build_request(method, url, headers=headers, data=form)
+        wanted = client.build_request(method, url, headers=headers, data=form)
         try:
             try:
-                response = client.send(request, stream=True)
+                response = client.send(wanted, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 # The other side may close a kept connection just as it is used again.
-                response = client.send(request, stream=True)
+                response = client.send(wanted, stream=True)
         except httpx.HTTPError as error:
             raise _translate(error, host_of(url), self._connections.through) from error
         except UnicodeError as error:
             raise BadAnswer(f"{host_of(url)} cannot be the name of a host.") from error
         # The limit that counts from here on, for each piece of the body.
-        request.extensions["timeout"]["read"] = self._endpoint.stall_timeout
+        wanted.extensions["timeout"]["read"] = self._endpoint.stall_timeout
         return response
+
+
+def _on_whose_behalf() -> Mapping[str, str]:
+    """The header that names the client's request, for whoever compares upstream's log to ours."""
+    asked = request.current()
+    return {} if asked is None else {request.HEADER: asked.id}
 
 
 def next_hop(url: httpx.URL, reply: Reply) -> httpx.URL:

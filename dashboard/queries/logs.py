@@ -31,6 +31,7 @@ _KNOWN = tuple(
         (r"asking again", "Normal: upstream cut a transfer, which is continued where it stopped."),
         (r"is served stale", "Clients got the last known answer, because upstream gave none."),
         (r"dropped the client", "A client stopped reading or sent nothing; others are not hurt."),
+        (r"^response broken off", "A client went in the middle, or upstream broke off; see `cut`."),
         (r"is still away", "Expected while upstream is away: it is asked again by itself."),
         (r"answers again", "Good news: the trouble is over."),
         (r"Removed what \d+ fills had left", "Normal after a crash or a kill: tidied up."),
@@ -41,7 +42,7 @@ _KNOWN = tuple(
 )
 
 #: Libraries that are kept quiet whatever the configuration says.
-_BUILT_IN = ("httpx", "httpcore", "asyncio", "axes", "django.request")
+_BUILT_IN = ("httpx", "httpcore", "asyncio", "axes", "django.request", "django.security")
 
 
 #: Whose loggers are listed one by one; of libraries, those with a level of their own.

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from cache import wording
-from cache.logbook import LEVELS, CannotChange, Override, Query
+from cache.logbook import KINDS, LEVELS, CannotChange, Override, Query
 from cache.models import Right
 from dashboard.charts import Chart, Series, draw
 from dashboard.queries import logs
@@ -39,6 +39,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         query=query,
         is_filtered=query != Query(level="info"),
         levels=LEVELS,
+        kinds=KINDS,
         meanings=logs.LEVELS,
         filters=request.GET.urlencode(),
         chart=_chart(),
@@ -116,6 +117,9 @@ def _history() -> list[LogEntry]:
 
 def _query(request: HttpRequest) -> Query:
     level = request.GET.get("level", "info")
+    wanted = request.GET.get("request", "")[:LONGEST_FILTER].strip()
+    # Who follows a request wants all of it.
+    kind = request.GET.get("kind", "all" if wanted else "events")
     try:
         after = max(0.0, float(request.GET.get("after", 0)) - _OVERLAP)
     except ValueError:
@@ -124,8 +128,9 @@ def _query(request: HttpRequest) -> Query:
         level=level if level in LEVELS else "info",
         logger=request.GET.get("logger", "")[:LONGEST_FILTER].strip(),
         text=request.GET.get("text", "")[:LONGEST_FILTER].strip(),
-        request=request.GET.get("request", "")[:LONGEST_FILTER].strip(),
+        request=wanted,
         after=after,
+        kind=kind if kind in KINDS else "events",
     )
 
 

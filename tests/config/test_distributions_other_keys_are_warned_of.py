@@ -8,7 +8,6 @@ from tests.config.conftest import Read
 
 OTHERS = [
     ("loglevel: debug", "loglevel"),
-    ("log: {accesslog: {disabled: true}}", "log.accesslog"),
     ("log: {hooks: [{type: mail}]}", "log.hooks"),
     ("log: {reportcaller: true}", "log.reportcaller"),
     ("storage: {filesystem: {maxthreads: 100}}", "storage.filesystem.maxthreads"),

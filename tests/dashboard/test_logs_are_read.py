@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from cache import logbook
+from cache import logbook, request
 from cache.logbook import Query, Writer
+from cache.request import Request
 from cache.runtime import Runtime
 from tests.dashboard.conftest import SignedIn
 
@@ -79,3 +80,30 @@ def test_the_tail_has_what_came_since(viewer: Client, log: Writer, mirror: Runti
 def test_an_empty_log_says_what_to_do(viewer: Client, mirror: Runtime) -> None:
     assert "No record fits" in page(viewer)
     assert "Clear the filter" in page(viewer, "?text=nothing")
+
+
+def test_requests_are_shown_to_who_asks_for_them(viewer: Client, log: Writer) -> None:
+    """Each leaves a line: they would be all that is to be seen."""
+    write(log, logging.WARNING, "an event")
+    log.note(Request("the-name", "GET", "/v2/<b>/manifests/v1", "10.0.0.7", status=404))
+    log.flush()
+
+    shown = page(viewer)
+    assert "an event" in shown
+    assert "10.0.0.7" not in shown
+    for query in ("?kind=requests", "?request=the-name", "?kind=all&text=10.0.0.7"):
+        shown = page(viewer, query)
+        assert "response completed: 404" in shown
+        assert "client=10.0.0.7" in shown
+        assert "GET /v2/&lt;b&gt;/manifests/v1" in shown
+        assert "an event" not in shown
+    assert "an event" in page(viewer, "?kind=all")
+    assert "an event" in page(viewer, "?kind=nonsense")
+
+
+def test_the_line_of_a_page_names_who_looked(viewer: Client) -> None:
+    asked = Request("a-page")
+    request.begin(asked)
+    page(viewer)
+    request.begin(None)
+    assert asked.user == "the-viewer"

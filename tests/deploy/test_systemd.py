@@ -18,7 +18,7 @@ import pytest
 
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.parts import require, require_root
-from tests.e2e.processes import environment, run
+from tests.e2e.processes import environment, eventually, run
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = pytest.mark.e2e
@@ -128,6 +128,17 @@ def test_the_mirror_says_when_it_is_ready(tmp_path: Path) -> None:
             assert b"READY=1" in said.splitlines()
             # systemd takes this from the main process alone (NotifyAccess=main).
             assert it.runs
+
+
+def test_a_reload_has_the_configuration_read_again(tmp_path: Path) -> None:
+    [command] = settings("ExecReload")
+    with FakeUpstream() as upstream, Mirror(tmp_path / "root", upstream.url) as mirror:
+        (tmp_path / "config.yml").write_text("log: {level: loud}\n")
+
+        run(*command.replace("$MAINPID", str(mirror.pid)).split())
+
+        eventually(lambda: "the old one stays in force" in mirror.log, "it was read")
+        assert httpx.get(f"{mirror.url}/healthz", trust_env=False).is_success
 
 
 @cache

@@ -11,7 +11,7 @@ from tests.e2e.counting import CountingProxy
 from tests.e2e.dockerd import Dockerd
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require, require_root
-from tests.e2e.processes import scratch
+from tests.e2e.processes import LOG_TAIL, scratch
 from tests.e2e.registry import Registry
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ def pytest_runtest_makereport(
     report = yield
     mirror = item.funcargs.get("mirror")
     if report.failed and isinstance(mirror, Mirror):
-        report.sections.append(("End of the mirror's log", mirror.log))
+        report.sections.append(("End of the mirror's log", mirror.log[-LOG_TAIL:]))
     return report

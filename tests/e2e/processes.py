@@ -27,7 +27,10 @@ STOP_PATIENCE = 45.0
 """The same for its end: gunicorn gives running requests half a minute to finish."""
 
 LOG_TAIL = 8000
-"""Bytes of a program's log that a failure shows."""
+"""Characters of a program's log that a failure shows."""
+
+LOG_END = 1024 * 1024
+"""Bytes of it that tests look at: each request leaves a line in the mirror's."""
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -115,7 +118,7 @@ class Daemon:
         """The end of what it has written so far."""
         if not self._log.exists():
             return ""
-        return self._log.read_bytes()[-LOG_TAIL:].decode(errors="replace")
+        return self._log.read_bytes()[-LOG_END:].decode(errors="replace")
 
     def start(self) -> None:
         """Start it and return when it is ready for work."""
@@ -134,7 +137,7 @@ class Daemon:
         try:
             eventually(self._has_started, f"{self._command[0]} was ready")
         except BaseException as error:
-            error.add_note(self.log)
+            error.add_note(self.log[-LOG_TAIL:])
             self.stop()
             raise
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cache.logbook import Entry, Query, Writer, begin_request, count_levels, read
+from cache import request
+from cache.logbook import Entry, Query, Writer, count_levels, read
+from cache.request import Request
 
 
 def messages(folder: Path, query: Query | None = None, limit: int = 100) -> list[str]:
@@ -70,12 +72,14 @@ def test_it_can_be_searched(
 
 
 def test_a_record_belongs_to_its_request(folder: Path, log: logging.Logger) -> None:
-    begin_request("GET", "/v2/one")
+    request.begin(Request("a", "GET", "/v2/one"))
     log.info("first")
-    begin_request("GET", "/v2/two")
+    request.begin(Request("b", "GET", "/v2/two"))
     log.info("second")
-    second = newest(folder)
-    assert second.line == "GET /v2/two"
+    request.begin(None)
+    log.info("nobody's")
+    nobodys, second, _ = read(folder, Query(), 3)
+    assert (nobodys.line, second.line) == ("", "GET /v2/two")
     assert messages(folder, Query(request=second.request)) == ["second"]
 
 
@@ -172,3 +176,35 @@ def test_any_text_is_found_however_it_is_written(
     log.info("they %s today", text)
     log.info("nothing")
     assert messages(folder, Query(text=text)) == [f"they {text} today"]
+
+
+def test_requests_do_not_drown_the_rest(folder: Path) -> None:
+    writer = Writer(folder, largest=4000)
+    writer.handle(logging.makeLogRecord({"msg": "an event", "levelname": "INFO"}))
+    for second in range(50):
+        for number in range(1000):
+            writer.note(Request(f"{second}-{number}", "GET", "/v2/", status=200))
+        writer.flush()
+    writer.close()
+
+    assert messages(folder) == ["an event"]
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 200_000
+    found = read(folder, Query(kind="requests"), 10)
+    assert [entry.request for entry in found] == [f"49-{number}" for number in range(999, 989, -1)]
+
+
+def test_a_request_is_found_with_its_records(folder: Path, log: logging.Logger) -> None:
+    asked = Request("the-name", "GET", "/t/" + "x" * 43 + "/v2/", agent="Bearer abc.def-ghi")
+    request.begin(asked)
+    log.info("in the middle")
+    request.begin(None)
+    (writer,) = (one for one in log.handlers if isinstance(one, Writer))
+    writer.note(asked)
+    writer.flush()
+
+    found = read(folder, Query(kind="all", request="the-name"), 10)
+
+    assert [entry.message for entry in found] == ["response completed: 0", "in the middle"]
+    written = b"".join(path.read_bytes() for path in folder.iterdir())
+    assert b"x" * 43 not in written
+    assert b"abc.def" not in written

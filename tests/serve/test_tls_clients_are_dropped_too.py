@@ -84,3 +84,7 @@ def test_a_blob_that_is_not_read(secure: Mirror, upstream: FakeUpstream) -> None
     assert secure.errors.count("dropped the client") == 1
     assert "Traceback" not in secure.errors
     assert "level=error" not in secure.errors
+    (line,) = (line for line in secure.errors.splitlines() if "/blobs/" in line and "cut=" in line)
+    assert "status=200" in line
+    assert "cut=client" in line
+    assert 0 < int(line.partition(" bytes=")[2].split()[0]) < SIZE

@@ -1,0 +1,166 @@
+"""How a worker answers one request, and knows at its end what has left: all, or how much of it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.http import wsgi
+
+from cache import request
+from cache.api.request_ids import REQUEST
+from cache.oci.errors import RegistryError
+from mirrorsite.stopping import StoppingWorker
+
+#: Threads have so long (seconds) to tell what they had sent when the process ends.
+_LAST_WORDS = 0.5
+
+
+class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's, which counts the body's bytes as the kernel takes them: `left`.
+
+    `is_client_gone` says that it did not take them all, `is_broken_off` that this was our wish.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.left = 0
+        self.is_client_gone = False
+        self.is_broken_off = False
+
+    def send_headers(self) -> None:
+        try:
+            super().send_headers()
+        except OSError:
+            self.is_client_gone = True
+            raise
+
+    def sendfile(self, respiter: Any) -> bool:
+        """As gunicorn does; socket.sendfile leaves the file where it came to, whatever happens."""
+        file = respiter.filelike
+        try:
+            has_sent = bool(super().sendfile(respiter))
+        except OSError:
+            self.left += file.sent if hasattr(file, "sent") else file.tell()
+            self.is_client_gone = True
+            raise
+        if has_sent and not self._omits_body:
+            self.left += file.sent if hasattr(file, "sent") else self.response_length or 0
+        return has_sent
+
+    def _emit_body(self, data: bytes) -> None:
+        try:
+            if not self.chunked:
+                self._send(data)
+                return
+            self.sock.sendall(b"%X\r\n" % len(data))
+            self._send(data)
+            self.sock.sendall(b"\r\n")
+        except OSError:
+            self.is_client_gone = True
+            raise
+
+    def _send(self, data: bytes) -> None:
+        """As sendall, which does not tell how far it came."""
+        taken = self.sock.send(data)
+        self.left += taken
+        view = memoryview(data)[taken:]
+        while view:
+            taken = self.sock.send(view)
+            self.left += taken
+            view = view[taken:]
+
+
+class AnsweringWorker(StoppingWorker):
+    """Answers requests, and tells :mod:`cache.request` of the end of each."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._under_way: dict[Answer, tuple[dict[str, Any], float]] = {}
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Answer; whether the connection may carry another request.
+
+        As gunicorn's own, without its hooks and its access log. Raises what broke the answer off;
+        if that was our fault and the answer had begun, ``StopIteration``.
+        """
+        began = time.perf_counter()
+        answer, environ = wsgi.create(
+            req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer
+        )
+        environ["wsgi.multithread"] = True
+        self._under_way[answer] = environ, began
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            answer.force_close()
+        try:
+            pieces = self.wsgi(environ, answer.start_response)
+            try:
+                if isinstance(pieces, wsgi.FileWrapper):
+                    answer.write_file(pieces)
+                else:
+                    for piece in pieces:
+                        answer.write(piece)
+                answer.close()
+            finally:
+                if hasattr(pieces, "close"):
+                    pieces.close()
+        except OSError:
+            raise
+        except Exception:
+            if not answer.headers_sent:
+                raise
+            # Another answer in the middle of this one would be taken for a part of it.
+            self.log.exception("an answer broke off")
+            raise StopIteration from None
+        finally:
+            if self._under_way.pop(answer, None) is not None:
+                _tell_end(environ, answer, began, broke=sys.exc_info()[0] is not None)
+        return not answer.should_close()
+
+    def break_off(self) -> None:
+        """The process ends: break off what its threads still send, and have each line written.
+
+        A thread that sends learns of it at once, and knows how far it came. One that waits for an
+        upstream does not, and has sent what it has counted.
+        """
+        for answer in list(self._under_way):
+            answer.is_broken_off = True
+            # Past TLS, which would say goodbye: the thread is in the middle of using it.
+            with suppress(OSError):
+                socket.socket.shutdown(answer.sock, socket.SHUT_RDWR)
+        deadline = time.monotonic() + _LAST_WORDS
+        while self._under_way and time.monotonic() < deadline:
+            time.sleep(0.01)
+        while self._under_way:
+            answer, (environ, began) = self._under_way.popitem()
+            _tell_end(environ, answer, began, broke=True)
+
+
+def _tell_end(environ: dict[str, Any], answer: Answer, began: float, *, broke: bool) -> None:
+    asked: request.Request | None = environ.get(REQUEST)
+    if asked is None or (broke and not answer.headers_sent and not answer.is_client_gone):
+        return  # what is answered in its place is told of then
+    asked.status = answer.status_code
+    asked.sent = answer.left
+    asked.seconds = time.perf_counter() - began
+    if broke:
+        by_client = answer.is_client_gone and not answer.is_broken_off
+        asked.cut = "client" if by_client else "mirror"
+    request.ended(asked)
+
+
+def tell_refused(client: Any, refused: RegistryError) -> str:
+    """A request ends that no view has answered: it was none, or failed outside the application.
+
+    ``client`` is the connection's other end. Answers the request's name.
+    """
+    asked = request.current() or request.Request(request.new_id())
+    if not asked.client and isinstance(client, tuple):
+        asked.client = str(client[0]).removeprefix("::ffff:")
+    asked.status, asked.sent = refused.status, len(refused.envelope())
+    asked.error = refused.code
+    request.ended(asked)
+    return asked.id

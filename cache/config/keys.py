@@ -25,7 +25,8 @@ SCHEMA: Final = Section(
                     {
                         "disabled": Text(
                             "`true`: requests leave no line each ([which](operating.md#the-log) "
-                            "has the level `info`)"
+                            "has the level `info`)",
+                            otherwise="`false`",
                         )
                     }
                 ),

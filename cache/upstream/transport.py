@@ -257,7 +257,8 @@ class Transport:
     def _probe(self) -> None:
         """Any answer will do. Raises UpstreamError."""
         url = httpx.URL(f"{self._endpoint.base}/v2/")
-        self._send(self._connections.client(url, transfer=False), "GET", url, {}, None).close()
+        with self._used():
+            self._send(self._connections.client(url, transfer=False), "GET", url, {}, None).close()
 
     def _send(
         self,

@@ -24,8 +24,9 @@ from cache.catalog.pulls import chunks
 from cache.database import note
 from cache.oci.digest import Digest
 from cache.retention import contents
+from cache.retention.pins import list_pins
 from cache.retention.plan import Unit
-from cache.retention.policy import Image, Reason
+from cache.retention.policy import Image, Policy
 from cache.streaming.store import Store
 
 P = ParamSpec("P")
@@ -54,18 +55,22 @@ class Removed:
     size: int
 
 
-def evict(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list[Removed]:
+def evict(
+    units: Iterable[Unit], store: Store, by: str, now: datetime, policy: Policy
+) -> list[Removed]:
     """Remove these units, but for what was pulled since they were chosen, or is pulled now.
 
-    ``by`` is who wanted it. Raises :class:`NotTaken`, ``OSError`` and ``django.db.Error``.
+    Nor what was pinned since the ``policy`` was made by which they were chosen. ``by`` is who
+    wanted it. Raises :class:`NotTaken`, ``OSError`` and ``django.db.Error``.
     """
     filling = {str(digest) for digest in store.filling()}
-    return _remove((unit for unit in units if not _is_busy(unit, store, filling)), store, by, now)
+    idle = (unit for unit in units if not _is_busy(unit, store, filling))
+    return _remove(idle, store, by, now, policy)
 
 
 def purge(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list[Removed]:
     """Remove these units, whoever pulls them; raises as :func:`evict` does."""
-    return _remove(units, store, by, now)
+    return _remove(units, store, by, now, None)
 
 
 def remove_doomed(store: Store) -> None:
@@ -83,14 +88,16 @@ def remove_doomed(store: Store) -> None:
         _remove_files(doomed, store, force=False)
 
 
-def _remove(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list[Removed]:
+def _remove(
+    units: Iterable[Unit], store: Store, by: str, now: datetime, policy: Policy | None
+) -> list[Removed]:
+    """Remove them; without a policy whatever has become of them since they were chosen."""
     removed: list[Removed] = []
     for batch in _batches(units):
-        force = batch[0].reason is Reason.PURGED
         done: list[Removed] = []
         doomed: dict[str, int] = {}
-        _persistently(_strike, batch, by, now, done, doomed)
-        kept = _remove_files(list(doomed), store, force=force)
+        _persistently(_strike, batch, by, now, policy, done, doomed)
+        kept = _remove_files(list(doomed), store, force=policy is None)
         for each in done:
             back = sum(doomed[blob.digest] for blob in each.unit.blobs if blob.digest in kept)
             removed.append(replace(each, size=each.size - back))
@@ -127,14 +134,19 @@ def _persistently(write: Callable[P, bool], *args: P.args, **kwargs: P.kwargs) -
 
 @note()
 def _strike(
-    units: list[Unit], by: str, now: datetime, done: list[Removed], doomed: dict[str, int]
+    units: list[Unit],
+    by: str,
+    now: datetime,
+    policy: Policy | None,
+    done: list[Removed],
+    doomed: dict[str, int],
 ) -> None:
     """Remove the records of the units; those that went are put in ``done``, files in ``doomed``."""
     done.clear()
     doomed.clear()
-    still = _still_unused(units)
+    still = units if policy is None else _still_unused(_not_pinned_since(units, policy))
     _strike_manifests([link for unit in still for link in unit.links])
-    doomed.update(_strike_blobs(still))
+    doomed.update(_strike_blobs(still, force=policy is None))
     rows = []
     for unit in still:
         blobs = [blob for blob in unit.blobs if blob.digest in doomed]
@@ -146,10 +158,23 @@ def _strike(
     models.Removal.objects.bulk_create(rows)
 
 
+def _not_pinned_since(units: list[Unit], policy: Policy) -> list[Unit]:
+    """Those that no pin means which is newer than the policy by which they were chosen."""
+    new = tuple(pin.selection for pin in list_pins() if pin.selection not in policy.keep)
+    if not new:
+        return units
+    pinned = Policy(keep=new)
+    blobs = contents.kept_blobs(pinned, (blob for unit in units for blob in unit.blobs))
+    return [
+        unit
+        for unit in units
+        if blobs.isdisjoint(blob.digest for blob in unit.blobs)
+        and not any(pinned.keeps_image(link) for link in unit.links)
+    ]
+
+
 def _still_unused(units: list[Unit]) -> list[Unit]:
     """Those whose image has not been pulled since, nor got an index that lists it."""
-    if units[0].reason is Reason.PURGED:
-        return units
     links = [link.link for unit in units for link in unit.links]
     rows = models.ManifestLink.objects.select_for_update().filter(pk__in=links).order_by("pk")
     pulled = dict(rows.values_list("pk", "pulled_at"))
@@ -184,10 +209,9 @@ def _strike_manifests(links: list[Image]) -> None:
     models.Manifest.objects.only("pk").filter(pk__in=rest).delete()
 
 
-def _strike_blobs(units: list[Unit]) -> dict[str, int]:
+def _strike_blobs(units: list[Unit], *, force: bool) -> dict[str, int]:
     """Remove the records of the blobs that nothing needs; their sizes."""
     planned = {blob.digest: blob.pulled_at for unit in units for blob in unit.blobs}
-    force = bool(units) and units[0].reason is Reason.PURGED
     needed = contents.needs().filter(digest__in=planned)
     wanted = set(planned)
     if not force or any(unit.links for unit in units):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
 from cache import catalog, models, runtime
-from cache.database import question
+from cache.database import note, question
 from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
 from cache.retention.plan import Planner, Target, Unit
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 #: Another run is waited for so long (seconds).
 TURN = 600.0
+
+#: The clocks of machines that share a database differ by no more than this.
+_SKEW = timedelta(minutes=1)
 
 #: A process has so long (seconds) to write down what was pulled through it.
 _ROLL_PATIENCE = 5.0
@@ -79,25 +82,35 @@ class Run:
         """Do it. Raises :class:`Busy`, ``OSError``, :class:`~cache.retention.evict.NotTaken` and
         ``django.db.Error``; what was removed before that stays removed.
         """
-        mirror = runtime.current()
-        with exclusive(mirror.locks, "retention", TURN) as is_alone:
-            if not is_alone:
-                raise Busy("another eviction is at work")
-            if not self.dry_run:
+        if self.dry_run:
+            # It is in nobody's way: whoever reads what it prints may take his time.
+            target = self._work()
+        else:
+            mirror = runtime.current()
+            with exclusive(mirror.locks, "retention", TURN) as is_alone:
+                if not is_alone:
+                    raise Busy("another eviction is at work")
                 remove_doomed(mirror.store)
-            gather_pulls()
-            planner = Planner(self.policy, mirror.now())
-            for step in planner.expired():
-                self._carry_out(step, planner)
-            target = self._target(mirror.now())
-            for step in planner.oldest(target):
-                size = sum(unit.size for unit in step)
-                target.take(self._carry_out(step, planner) - size)
+                target = self._work()
         use = measure()
         held = use.held - (self.summary.size if self.dry_run else 0)
         over, short = max(0, target.over), max(0, target.short)
         self.summary = replace(self.summary, held=held, over=over, short=short)
         return self.summary
+
+    def _work(self) -> Target:
+        gather_pulls()
+        now = runtime.current().now()
+        if not self.dry_run:
+            _correct_times(now)
+        planner = Planner(self.policy, now)
+        for step in planner.expired():
+            self._carry_out(step, planner)
+        target = self._target(now)
+        for step in planner.oldest(target):
+            size = sum(unit.size for unit in step)
+            target.take(self._carry_out(step, planner) - size)
+        return target
 
     def _carry_out(self, step: list[Unit], planner: Planner) -> int:
         """Remove what the step says; the bytes that went."""
@@ -109,7 +122,7 @@ class Run:
         else:
             gather_pulls()
             mirror = runtime.current()
-            removed = evict(step, mirror.store, self.by, mirror.now())
+            removed = evict(step, mirror.store, self.by, mirror.now(), self.policy)
             planner.carried_out()
         size = sum(each.size for each in removed)
         self.summary = replace(
@@ -147,6 +160,16 @@ def gather_pulls() -> None:
     late = mirror.roll.call(_ROLL_PATIENCE)
     if late:
         log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
+
+
+@note()
+def _correct_times(now: datetime) -> None:
+    """Have what was pulled in the future, by a clock that has been set back since, be pulled now.
+
+    Otherwise it would be the youngest until then, and all else would go before it.
+    """
+    for rows in (models.ManifestLink.objects.all(), models.Blob.objects.all()):
+        rows.filter(pulled_at__gt=now + _SKEW).update(pulled_at=now)
 
 
 @question

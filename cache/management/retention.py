@@ -104,7 +104,7 @@ def facts(removed: Removed) -> dict[str, Any]:
         "digest": subject.digest,
         "tags": sorted(subject.tags) if isinstance(subject, Image) else [],
         "size": removed.size,
-        "blobs": len(removed.unit.blobs),
+        "blobs": removed.blobs,
         "reason": str(removed.unit.reason),
         "detail": removed.unit.detail,
         "last_pulled": subject.pulled_at.isoformat(),

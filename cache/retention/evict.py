@@ -13,9 +13,10 @@ What may happen meanwhile, and what then:
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ParamSpec
 
@@ -49,10 +50,12 @@ class NotTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What has gone of a unit."""
+    """What has gone of a unit: so many blobs, of so many bytes. ``record`` is kept of it."""
 
     unit: Unit
+    blobs: int
     size: int
+    record: int = field(compare=False, default=0)
 
 
 def evict(
@@ -64,8 +67,11 @@ def evict(
     wanted it. Raises :class:`NotTaken`, ``OSError`` and ``django.db.Error``.
     """
     filling = {str(digest) for digest in store.filling()}
-    idle = (unit for unit in units if not _is_busy(unit, store, filling))
-    return _remove(idle, store, by, now, policy)
+    failures: list[str] = []
+    idle = (unit for unit in units if not _is_busy(unit, store, filling, failures))
+    removed = _remove(idle, store, by, now, policy)
+    _tell_of(failures)
+    return removed
 
 
 def purge(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list[Removed]:
@@ -98,9 +104,10 @@ def _remove(
         doomed: dict[str, int] = {}
         _persistently(_strike, batch, by, now, policy, done, doomed)
         kept = _remove_files(list(doomed), store, force=policy is None)
-        for each in done:
-            back = sum(doomed[blob.digest] for blob in each.unit.blobs if blob.digest in kept)
-            removed.append(replace(each, size=each.size - back))
+        if kept:
+            were, done = done, [_without(each, kept, doomed) for each in done]
+            _persistently(_correct_removals, [each for each in done if each not in were])
+        removed += (each for each in done if each.unit.links or each.blobs)
     return removed
 
 
@@ -117,11 +124,28 @@ def _batches(units: Iterable[Unit]) -> Iterable[list[Unit]]:
         yield batch
 
 
-def _is_busy(unit: Unit, store: Store, filling: set[str]) -> bool:
-    """Whether somebody reads or fills a blob of the unit now, in whatever process."""
+def _is_busy(unit: Unit, store: Store, filling: set[str], failures: list[str]) -> bool:
+    """Whether somebody reads or fills a blob of the unit now, in whatever process.
+
+    What the disk does not give stays as well, and is noted in ``failures``: it must not keep all
+    that comes after it from going.
+    """
     if filling and not filling.isdisjoint((*unit.missing, *(blob.digest for blob in unit.blobs))):
         return True
-    return any(store.is_read(Digest.parse(blob.digest)) for blob in unit.blobs)
+    for blob in unit.blobs:
+        try:
+            if store.is_read(Digest.parse(blob.digest)):
+                return True
+        except OSError as error:
+            failures.append(f"{blob.digest}: {error}")
+            return True
+    return False
+
+
+def _tell_of(failures: list[str]) -> None:
+    if failures:
+        message = "%d blobs cannot go, since the store fails, such as %s"
+        log.error(message, len(failures), failures[0])
 
 
 def _persistently(write: Callable[P, bool], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -153,9 +177,31 @@ def _strike(
         size = sum(doomed[blob.digest] for blob in blobs)
         if not blobs and not unit.links:
             continue
-        done.append(Removed(unit, size))
+        done.append(Removed(unit, len(blobs), size))
         rows.append(_removal(unit, by, now, len(blobs), size))
     models.Removal.objects.bulk_create(rows)
+    done[:] = [replace(each, record=row.pk) for each, row in zip(done, rows, strict=True)]
+
+
+def _without(removed: Removed, kept: set[str], doomed: dict[str, int]) -> Removed:
+    back = [
+        doomed[blob.digest]
+        for blob in removed.unit.blobs
+        if blob.digest in kept and blob.digest in doomed
+    ]
+    blobs, size = removed.blobs - len(back), removed.size - sum(back)
+    return replace(removed, blobs=blobs, size=size)
+
+
+@note()
+def _correct_removals(removed: list[Removed]) -> None:
+    """Have the records not speak of what stayed after all."""
+    for each in removed:
+        record = models.Removal.objects.filter(pk=each.record)
+        if each.unit.links or each.blobs:
+            record.update(blobs=each.blobs, size=each.size)
+        else:
+            record.delete()
 
 
 def _not_pinned_since(units: list[Unit], policy: Policy) -> list[Unit]:
@@ -256,6 +302,7 @@ def _removal(unit: Unit, by: str, now: datetime, blobs: int, size: int) -> model
 def _remove_files(doomed: list[str], store: Store, *, force: bool) -> set[str]:
     """Remove doomed files; which of them are kept, since somebody pulls them."""
     kept: set[str] = set()
+    failures: list[str] = []
     for chunk in chunks(doomed, _FILES):
         removed, spared = [], set()
         wanted = set() if force else _recorded(chunk)
@@ -266,13 +313,25 @@ def _remove_files(doomed: list[str], store: Store, *, force: bool) -> set[str]:
             elif force:
                 store.delete(digest)
                 removed.append(text)
-            elif store.remove_unread(digest):
+            elif _is_removed(digest, store, failures):
                 removed.append(text)
             else:
                 spared.add(text)
         _persistently(_settle, removed, spared, store)
         kept |= spared
+    _tell_of(failures)
     return kept
+
+
+def _is_removed(digest: Digest, store: Store, failures: list[str]) -> bool:
+    try:
+        return store.remove_unread(digest)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            # Then it is all of them.
+            raise
+        failures.append(f"{digest}: {error}")
+        return False
 
 
 def _recorded(digests: list[str]) -> set[str]:

@@ -74,6 +74,7 @@ class Run:
     on_progress: Callable[[int], None] = lambda _size: None
     pause: Callable[[], None] = lambda: None
     summary: Summary = field(init=False)
+    _late: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.summary = Summary(dry_run=self.dry_run)
@@ -99,7 +100,7 @@ class Run:
         return self.summary
 
     def _work(self) -> Target:
-        gather_pulls()
+        self._gather_pulls()
         now = runtime.current().now()
         if not self.dry_run:
             _correct_times(now)
@@ -118,9 +119,9 @@ class Run:
         if not step:
             return 0
         if self.dry_run:
-            removed = [Removed(unit, unit.size) for unit in step]
+            removed = [Removed(unit, len(unit.blobs), unit.size) for unit in step]
         else:
-            gather_pulls()
+            self._gather_pulls()
             mirror = runtime.current()
             removed = evict(step, mirror.store, self.by, mirror.now(), self.policy)
             planner.carried_out()
@@ -128,13 +129,26 @@ class Run:
         self.summary = replace(
             self.summary,
             images=self.summary.images + sum(isinstance(r.unit.subject, Image) for r in removed),
-            blobs=self.summary.blobs + sum(len(r.unit.blobs) for r in removed),
+            blobs=self.summary.blobs + sum(each.blobs for each in removed),
             size=self.summary.size + size,
         )
         for each in removed:
             self.on_removed(each)
         self.on_progress(self.summary.size)
         return size
+
+    def _gather_pulls(self) -> None:
+        """Have all processes write down what was pulled through them until now.
+
+        One that does not answer is passed over from then on: it may be stopped, and the disk fills
+        all the same.
+        """
+        mirror = runtime.current()
+        catalog.write_down(mirror.traffic)
+        late = mirror.roll.call(_ROLL_PATIENCE, self._late)
+        if late:
+            log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
+            self._late |= set(late)
 
     def _target(self, now: datetime) -> Target:
         use = measure()
@@ -148,18 +162,6 @@ class Run:
 def current_policy() -> Policy:
     """What the configuration and the pins say now."""
     return policy_of(runtime.current().config, (each.selection for each in list_pins()))
-
-
-def gather_pulls() -> None:
-    """Have all processes write down what was pulled through them until now.
-
-    One that does not answer is passed over: it may be stopped, and the disk fills all the same.
-    """
-    mirror = runtime.current()
-    catalog.write_down(mirror.traffic)
-    late = mirror.roll.call(_ROLL_PATIENCE)
-    if late:
-        log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
 
 
 @note()

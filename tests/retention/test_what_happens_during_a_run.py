@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from cache import models, runtime
 from cache.oci.digest import Digest
 from cache.oci.selection import Selection
 from cache.retention import Policy, Removed, Run, Summary, current_policy, pin
+from cache.signals import RollCall
 from cache.streaming.flight import exclusive
+from cache.streaming.store import FileStore
 from tests.fakes.images import Image, build_index
 from tests.fakes.upstream import FakeUpstream
 from tests.retention.house import DAY, House
@@ -127,3 +132,78 @@ def test_what_was_pulled_by_a_clock_that_was_wrong_was_pulled_now(
     assert len(house.run()) == 1
 
     assert house.files() == house.records() == {}
+
+
+class _DeafProcess(RollCall):
+    """A roll call on which one process never answers; who was not waited for, by call."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.passed_over: list[set[str]] = []
+
+    def call(self, patience: float, passed_over: Collection[str] = ()) -> list[str]:
+        self.passed_over.append(set(passed_over))
+        assert patience > 0
+        return [] if "deaf" in passed_over else ["deaf"]
+
+
+def test_a_process_that_does_not_answer_is_waited_for_once(
+    house: House, upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fill that needs room waits for eight seconds in all, and one answer may take five."""
+    house.pull("acme/app", "1", upstream.add_image("acme/app", "1", [b"old"]))
+    house.later(8 * DAY)
+    roll = _DeafProcess(house.mirror.config.storage.root / "retention")
+
+    with runtime.using(replace(house.mirror, roll=roll)):
+        assert len(house.run()) == 1
+
+    assert roll.passed_over == [set(), {"deaf"}]
+    assert caplog.text.count("not known from deaf") == 1
+
+
+class _OnABadDisk(FileStore):
+    """A store with one blob that the disk does not give, or does not let go."""
+
+    def __init__(self, root: Path, bad: Digest, fails: str) -> None:
+        super().__init__(root)
+        self._bad = bad
+        self._fails = fails
+
+    def is_read(self, digest: Digest) -> bool:
+        self._touch(digest, "read")
+        return super().is_read(digest)
+
+    def remove_unread(self, digest: Digest) -> bool:
+        self._touch(digest, "remove")
+        return super().remove_unread(digest)
+
+    def _touch(self, digest: Digest, what: str) -> None:
+        if digest == self._bad and what == self._fails:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("fails", ["read", "remove"])
+def test_one_bad_sector_does_not_keep_all_else_from_going(
+    house: House, upstream: FakeUpstream, fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("acme/bad", "acme/good"):
+        house.pull(name, "1", upstream.add_image(name, "1", [name.encode()]))
+        house.later(3 * SECOND)
+    house.later(8 * DAY)
+    before = sum(house.files().values())
+    root = house.mirror.config.storage.root
+    store = _OnABadDisk(root, Digest.of(b"acme/bad"), fails)
+
+    with runtime.using(replace(house.mirror, store=store)):
+        for _ in range(2):
+            house.run()
+            assert house.holds(b"acme/bad")
+            assert not house.holds(b"acme/good")
+            assert house.files() == house.records()
+
+    assert str(Digest.of(b"acme/bad")) in caplog.text
+    assert sum(row.size for row in models.Removal.objects.all()) == before - sum(
+        house.files().values()
+    )
+    assert not models.DoomedFile.objects.exists()

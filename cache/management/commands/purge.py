@@ -13,6 +13,7 @@ from cache.management.retention import (
     NOTHING,
     counted,
     line,
+    say,
     selected,
     title,
     told,
@@ -47,13 +48,13 @@ class Command(BaseCommand):
             if not options["yes"]:
                 self._ask(found)
             size = retention.purge(found, who(), self._tell)
-        self.stdout.write(
-            f"purged {counted(len(found.images), 'image')}, "
-            f"{counted(len(found.blobs), 'lone blob')}, {readable(size)}"
-        )
+            self.stdout.write(
+                f"purged {counted(len(found.images), 'image')}, "
+                f"{counted(len(found.blobs), 'lone blob')}, {readable(size)}"
+            )
 
     def _tell(self, removed: Removed) -> None:
-        self.stdout.write(line(removed))
+        say(self.stdout, line(removed))
 
     def _ask(self, found: Found) -> None:
         things: list[Image | LoneBlob] = [*found.images, *found.blobs]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cache import models, runtime
 from cache.catalog.pulls import chunks
 from cache.oci.selection import Selection
-from cache.retention import contents, evict
+from cache.retention import contents, evict, reserve
 from cache.retention.contents import PAGE
 from cache.retention.evict import Removed
 from cache.retention.plan import Planner, Unit
@@ -65,7 +65,7 @@ def purge(
     """
     mirror = runtime.current()
     size = 0
-    with exclusive(mirror.locks, "retention", TURN) as is_alone:
+    with reserve.drawn_upon(), exclusive(mirror.locks, "retention", TURN) as is_alone:
         if not is_alone:
             raise Busy("another eviction is at work")
         for units in _units(found, by):

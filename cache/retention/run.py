@@ -11,6 +11,7 @@ from django.db.models import Sum
 
 from cache import catalog, models, runtime
 from cache.database import note, question
+from cache.retention import reserve
 from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
 from cache.retention.plan import Planner, Target, Unit
@@ -88,18 +89,22 @@ class Run:
             target = self._work()
         else:
             mirror = runtime.current()
-            with exclusive(mirror.locks, "retention", TURN) as is_alone:
+            with (
+                reserve.drawn_upon() as owed,
+                exclusive(mirror.locks, "retention", TURN) as is_alone,
+            ):
                 if not is_alone:
                     raise Busy("another eviction is at work")
                 remove_doomed(mirror.store)
-                target = self._work()
+                target = self._work(owed)
         use = measure()
         held = use.held - (self.summary.size if self.dry_run else 0)
         over, short = max(0, target.over), max(0, target.short)
         self.summary = replace(self.summary, held=held, over=over, short=short)
         return self.summary
 
-    def _work(self) -> Target:
+    def _work(self, owed: int = 0) -> Target:
+        """All of it; ``owed`` bytes must be free besides."""
         self._gather_pulls()
         now = runtime.current().now()
         if not self.dry_run:
@@ -107,7 +112,7 @@ class Run:
         planner = Planner(self.policy, now)
         for step in planner.expired():
             self._carry_out(step, planner)
-        target = self._target(now)
+        target = self._target(now, self.wanted + owed)
         for step in planner.oldest(target):
             size = sum(unit.size for unit in step)
             target.take(self._carry_out(step, planner) - size)
@@ -150,12 +155,12 @@ class Run:
             log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
             self._late |= set(late)
 
-    def _target(self, now: datetime) -> Target:
+    def _target(self, now: datetime, wanted: int) -> Target:
         use = measure()
         # What a dry run has decided so far is there still.
         gone = self.summary.size if self.dry_run else 0
         over = use.held - gone - self.policy.max_size if self.policy.max_size is not None else 0
-        missing = self.policy.min_free.of(use.disk) + self.wanted - use.free - gone
+        missing = self.policy.min_free.of(use.disk) + wanted - use.free - gone
         return Target(over, missing, self.policy, now)
 
 

@@ -93,6 +93,31 @@ def find_images(rows: QuerySet[models.ManifestLink]) -> list[Image]:
     return _tagged([Image(*row) for row in rows.values_list(*_COLUMNS)])
 
 
+def find_again(found: list[Image]) -> list[Image]:
+    """These images as they are here now: some may have gone, and some have come anew."""
+    wanted = {(image.repository, image.digest) for image in found}
+    rows = models.ManifestLink.objects.filter(
+        repository_id__in={image.repository for image in found},
+        manifest__digest__in={image.digest for image in found},
+    )
+    return [image for image in find_images(rows) if (image.repository, image.digest) in wanted]
+
+
+def holders(digests: Iterable[str]) -> dict[str, list[Image]]:
+    """By digest, the images whose manifests name it: as a blob, or as a manifest of an index."""
+    naming: dict[str, list[str]] = {}
+    for chunk in chunks(digests, _CHUNK):
+        rows = models.ManifestReference.objects.filter(digest__in=chunk)
+        for digest, holder in rows.values_list("digest", "manifest__digest"):
+            naming.setdefault(holder, []).append(digest)
+    held: dict[str, list[Image]] = {}
+    for chunk in chunks(naming, _CHUNK):
+        for image in find_images(models.ManifestLink.objects.filter(manifest__digest__in=chunk)):
+            for digest in naming[image.digest]:
+                held.setdefault(digest, []).append(image)
+    return held
+
+
 def complete(found: list[Image]) -> Page:
     """A page of these images."""
     page = Page(_tagged(found))

@@ -109,7 +109,7 @@ class Planner:
         if not times:
             return
         for page in contents.expired_images(cutoffs):
-            kept = self._kept_blobs(page)
+            kept = self.kept_blobs(page)
             yield [
                 self._image(image, page, kept, *self._why_expired(image.upstream, image.pulled_at))
                 for image in page.images
@@ -124,7 +124,7 @@ class Planner:
             return
         lone = _Peekable(contents.lone_blobs(self.now))
         for page in contents.images(self.now):
-            kept = self._kept_blobs(page)
+            kept = self.kept_blobs(page)
             step: list[Unit] = []
             for image in page.images:
                 step += self._smaller_until(image.pulled_at, lone, target)
@@ -181,7 +181,7 @@ class Planner:
                     self._let_loose(child)
         return links
 
-    def _kept_blobs(self, page: Page) -> set[str]:
+    def kept_blobs(self, page: Page) -> set[str]:
         """What is kept of the blobs that the page's images need, if they lose the images."""
         needed = (blob for needs in page.needs.values() for blob in needs)
         return contents.kept_blobs(self.policy, needed)
@@ -275,7 +275,7 @@ class Planner:
         if self.policy.keeps_image(image):
             return []
         page = contents.complete([image])
-        return [self._image(image, page, self._kept_blobs(page), reason, detail)]
+        return [self._image(image, page, self.kept_blobs(page), reason, detail)]
 
     def _let_loose(self, found: Image | LoneBlob) -> None:
         key = _key(found)

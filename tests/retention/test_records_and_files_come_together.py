@@ -63,6 +63,17 @@ def test_a_record_without_a_file_goes_and_the_next_pull_fetches_it(
     assert upstream.count("GET", "/blobs/") == 1
 
 
+def test_what_a_killed_command_has_left_goes_with_the_next_run(house: House, image: Image) -> None:
+    """The mirror beside it has not been restarted: nothing is reconciled until the next day."""
+    models.Blob.objects.filter(digest=str(Digest.of(LAYER))).delete()
+    _doom(LAYER, house)
+
+    assert house.run() == []
+
+    assert not house.holds(LAYER)
+    assert not models.DoomedFile.objects.exists()
+
+
 def test_a_doomed_file_goes(house: House, image: Image) -> None:
     models.Blob.objects.filter(digest=str(Digest.of(LAYER))).delete()
     _doom(LAYER, house)

@@ -146,8 +146,23 @@ def test_an_image_of_which_a_blob_is_being_filled(
     assert models.ManifestLink.objects.count() == 1
 
 
+def test_an_image_of_which_a_blob_is_being_read(house: House, upstream: FakeUpstream) -> None:
+    """All of it, and not the blob alone: its client asks for the other blobs next."""
+    image = upstream.add_image(NAME, "1", [b"one", b"two"])
+    house.pull(NAME, "1", image)
+    file = house.mirror.store.open(Digest.of(b"one"))
+    assert file is not None
+
+    with file:
+        _run_by(house, "ttl")
+
+    assert house.holds(b"one")
+    assert house.holds(b"two")
+    assert models.Tag.objects.count() == models.ManifestLink.objects.count() == 1
+
+
 @pytest.mark.parametrize("way", ["ttl", "size"])
-@pytest.mark.parametrize("what", ["blob", "image that needs it", "index that lists it"])
+@pytest.mark.parametrize("what", ["image", "blob", "image that needs it", "index that lists it"])
 def test_what_was_wanted_again_since_it_was_chosen(
     house: House, upstream: FakeUpstream, way: str, what: str
 ) -> None:
@@ -157,6 +172,7 @@ def test_what_was_wanted_again_since_it_was_chosen(
     upstream.put_index(NAME, build_index([image]), "3")
     once = iter(
         {
+            "image": [f"{NAME}/manifests/1"],
             "blob": [f"{NAME}/blobs/{Digest.of(b'wanted')}"],
             "image that needs it": [f"{NAME}/manifests/2"],
             "index that lists it": [f"{NAME}/manifests/3"],

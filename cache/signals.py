@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -109,15 +109,19 @@ class RollCall:
         """The last call's; who has answered a lower one is called now."""
         return _numbers(self._call, 1)[0]
 
-    def call(self, patience: float) -> list[str]:
+    def call(self, patience: float, passed_over: Collection[str] = ()) -> list[str]:
         """Ask all to write down what they have; who did not within ``patience`` seconds.
 
-        Raises ``OSError``.
+        Those ``passed_over`` are asked too, and not waited for. Raises ``OSError``.
         """
         number = max(self.number() + 1, time.time_ns())
         _replace(self._call, str(number))
         deadline = time.monotonic() + patience
-        while late := [path.name for path in self._present() if _numbers(path, 1)[0] < number]:
+        while late := [
+            path.name
+            for path in self._present()
+            if path.name not in passed_over and _numbers(path, 1)[0] < number
+        ]:
             if time.monotonic() >= deadline:
                 return late
             time.sleep(LOOK_AGAIN / 2)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.db import Error as DatabaseError
 
 from cache import retention, runtime
@@ -34,6 +35,10 @@ def told() -> Iterator[None]:
         raise CommandError(message, returncode=CANNOT)
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads what we print, `head` or a pager, has seen enough.
+        _let_go_of_output()
     except (retention.Busy, retention.NotTaken) as error:
         raise CommandError(str(error), returncode=CANNOT) from None
     except OSError as error:
@@ -41,6 +46,22 @@ def told() -> Iterator[None]:
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"the database failed: {reason}", returncode=CANNOT) from None
+
+
+def say(output: OutputWrapper, line: str) -> None:
+    """Print a line of work that goes on though nobody reads any more."""
+    try:
+        output.write(line)
+        output.flush()
+    except BrokenPipeError:
+        _let_go_of_output()
+
+
+def _let_go_of_output() -> None:
+    """See https://docs.python.org/3/library/signal.html#note-on-sigpipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def who() -> str:
@@ -104,7 +125,7 @@ def facts(removed: Removed) -> dict[str, Any]:
         "digest": subject.digest,
         "tags": sorted(subject.tags) if isinstance(subject, Image) else [],
         "size": removed.size,
-        "blobs": len(removed.unit.blobs),
+        "blobs": removed.blobs,
         "reason": str(removed.unit.reason),
         "detail": removed.unit.detail,
         "last_pulled": subject.pulled_at.isoformat(),

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from cache import models
 from cache.catalog.pulls import chunks
-from cache.retention.policy import Image, LoneBlob
+from cache.retention.policy import Image, LoneBlob, Policy
 
 PAGE = 500
 
@@ -65,14 +65,23 @@ class Page:
     links: dict[int, int] = field(default_factory=dict)
 
 
-def images(cutoffs: Cutoffs | None = None) -> Iterator[Page]:
+def expired_images(cutoffs: Cutoffs) -> Iterator[Page]:
     """The images that no index of their repository holds, in pages, with what belongs to them.
 
-    With ``cutoffs`` (by upstream, and for all others) only those that were last pulled before.
+    Only those last pulled at ``cutoffs`` (by upstream, and for all others) at the latest.
     """
-    rows = roots()
-    if cutoffs is not None:
-        rows = rows.filter(_expired(cutoffs))
+    yield from _pages(roots().filter(_expired(cutoffs)))
+
+
+def images(until: datetime) -> Iterator[Page]:
+    """The same, of all that was last pulled at ``until`` at the latest.
+
+    What is pulled while the pages are read comes after that: there would be no end of pages.
+    """
+    yield from _pages(roots().filter(pulled_at__lte=until))
+
+
+def _pages(rows: QuerySet[models.ManifestLink]) -> Iterator[Page]:
     place: tuple[datetime, int] | None = None
     while found := [Image(*row) for row in _after(rows, place)[:PAGE]]:
         place = found[-1].pulled_at, found[-1].link
@@ -82,6 +91,31 @@ def images(cutoffs: Cutoffs | None = None) -> Iterator[Page]:
 def find_images(rows: QuerySet[models.ManifestLink]) -> list[Image]:
     """The images of these links, with their tags."""
     return _tagged([Image(*row) for row in rows.values_list(*_COLUMNS)])
+
+
+def find_again(found: list[Image]) -> list[Image]:
+    """These images as they are here now: some may have gone, and some have come anew."""
+    wanted = {(image.repository, image.digest) for image in found}
+    rows = models.ManifestLink.objects.filter(
+        repository_id__in={image.repository for image in found},
+        manifest__digest__in={image.digest for image in found},
+    )
+    return [image for image in find_images(rows) if (image.repository, image.digest) in wanted]
+
+
+def holders(digests: Iterable[str]) -> dict[str, list[Image]]:
+    """By digest, the images whose manifests name it: as a blob, or as a manifest of an index."""
+    naming: dict[str, list[str]] = {}
+    for chunk in chunks(digests, _CHUNK):
+        rows = models.ManifestReference.objects.filter(digest__in=chunk)
+        for digest, holder in rows.values_list("digest", "manifest__digest"):
+            naming.setdefault(holder, []).append(digest)
+    held: dict[str, list[Image]] = {}
+    for chunk in chunks(naming, _CHUNK):
+        for image in find_images(models.ManifestLink.objects.filter(manifest__digest__in=chunk)):
+            for digest in naming[image.digest]:
+                held.setdefault(digest, []).append(image)
+    return held
 
 
 def complete(found: list[Image]) -> Page:
@@ -101,11 +135,11 @@ def complete(found: list[Image]) -> Page:
     return page
 
 
-def lone_blobs(before: datetime | None = None) -> Iterator[LoneBlob]:
-    """The blobs that no manifest needs; only those last pulled at ``before`` at the latest."""
+def lone_blobs(until: datetime | None = None) -> Iterator[LoneBlob]:
+    """The blobs that no manifest needs; only those last pulled at ``until`` at the latest."""
     rows = models.Blob.objects.filter(~Exists(needs().filter(digest=OuterRef("digest"))))
-    if before is not None:
-        rows = rows.filter(pulled_at__lte=before)
+    if until is not None:
+        rows = rows.filter(pulled_at__lte=until)
     place: tuple[datetime, int] | None = None
     while True:
         found = list(
@@ -127,6 +161,18 @@ def with_repositories(blobs: list[LoneBlob]) -> list[LoneBlob]:
         ):
             known.setdefault(digest, []).append((upstream, name))
     return [replace(blob, repositories=tuple(known.get(blob.digest, ()))) for blob in blobs]
+
+
+def kept_blobs(policy: Policy, blobs: Iterable[HeldBlob | LoneBlob]) -> set[str]:
+    """The digests of those that the policy keeps for themselves, whatever needs them."""
+    if all(each.tag is not None for each in policy.keep):
+        return set()
+    lone = {blob.digest: LoneBlob(blob.digest, blob.size, blob.pulled_at) for blob in blobs}
+    return {
+        blob.digest
+        for blob in with_repositories(list(lone.values()))
+        if policy.keeps_blob(blob.digest, blob.repositories)
+    }
 
 
 def needs() -> QuerySet[models.ManifestReference]:

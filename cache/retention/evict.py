@@ -13,9 +13,10 @@ What may happen meanwhile, and what then:
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ParamSpec
 
@@ -24,8 +25,9 @@ from cache.catalog.pulls import chunks
 from cache.database import note
 from cache.oci.digest import Digest
 from cache.retention import contents
+from cache.retention.pins import list_pins
 from cache.retention.plan import Unit
-from cache.retention.policy import Image, Reason
+from cache.retention.policy import Image, Policy
 from cache.streaming.store import Store
 
 P = ParamSpec("P")
@@ -48,24 +50,33 @@ class NotTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What has gone of a unit."""
+    """What has gone of a unit: so many blobs, of so many bytes. ``record`` is kept of it."""
 
     unit: Unit
+    blobs: int
     size: int
+    record: int = field(compare=False, default=0)
 
 
-def evict(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list[Removed]:
+def evict(
+    units: Iterable[Unit], store: Store, by: str, now: datetime, policy: Policy
+) -> list[Removed]:
     """Remove these units, but for what was pulled since they were chosen, or is pulled now.
 
-    ``by`` is who wanted it. Raises :class:`NotTaken`, ``OSError`` and ``django.db.Error``.
+    Nor what was pinned since the ``policy`` was made by which they were chosen. ``by`` is who
+    wanted it. Raises :class:`NotTaken`, ``OSError`` and ``django.db.Error``.
     """
     filling = {str(digest) for digest in store.filling()}
-    return _remove((unit for unit in units if not _is_busy(unit, store, filling)), store, by, now)
+    failures: list[str] = []
+    idle = (unit for unit in units if not _is_busy(unit, store, filling, failures))
+    removed = _remove(idle, store, by, now, policy)
+    _tell_of(failures)
+    return removed
 
 
 def purge(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list[Removed]:
     """Remove these units, whoever pulls them; raises as :func:`evict` does."""
-    return _remove(units, store, by, now)
+    return _remove(units, store, by, now, None)
 
 
 def remove_doomed(store: Store) -> None:
@@ -83,17 +94,20 @@ def remove_doomed(store: Store) -> None:
         _remove_files(doomed, store, force=False)
 
 
-def _remove(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list[Removed]:
+def _remove(
+    units: Iterable[Unit], store: Store, by: str, now: datetime, policy: Policy | None
+) -> list[Removed]:
+    """Remove them; without a policy whatever has become of them since they were chosen."""
     removed: list[Removed] = []
     for batch in _batches(units):
-        force = batch[0].reason is Reason.PURGED
         done: list[Removed] = []
         doomed: dict[str, int] = {}
-        _persistently(_strike, batch, by, now, done, doomed)
-        kept = _remove_files(list(doomed), store, force=force)
-        for each in done:
-            back = sum(doomed[blob.digest] for blob in each.unit.blobs if blob.digest in kept)
-            removed.append(replace(each, size=each.size - back))
+        _persistently(_strike, batch, by, now, policy, done, doomed)
+        kept = _remove_files(list(doomed), store, force=policy is None)
+        if kept:
+            were, done = done, [_without(each, kept, doomed) for each in done]
+            _persistently(_correct_removals, [each for each in done if each not in were])
+        removed += (each for each in done if each.unit.links or each.blobs)
     return removed
 
 
@@ -110,11 +124,28 @@ def _batches(units: Iterable[Unit]) -> Iterable[list[Unit]]:
         yield batch
 
 
-def _is_busy(unit: Unit, store: Store, filling: set[str]) -> bool:
-    """Whether somebody reads or fills a blob of the unit now, in whatever process."""
+def _is_busy(unit: Unit, store: Store, filling: set[str], failures: list[str]) -> bool:
+    """Whether somebody reads or fills a blob of the unit now, in whatever process.
+
+    What the disk does not give stays as well, and is noted in ``failures``: it must not keep all
+    that comes after it from going.
+    """
     if filling and not filling.isdisjoint((*unit.missing, *(blob.digest for blob in unit.blobs))):
         return True
-    return any(store.is_read(Digest.parse(blob.digest)) for blob in unit.blobs)
+    for blob in unit.blobs:
+        try:
+            if store.is_read(Digest.parse(blob.digest)):
+                return True
+        except OSError as error:
+            failures.append(f"{blob.digest}: {error}")
+            return True
+    return False
+
+
+def _tell_of(failures: list[str]) -> None:
+    if failures:
+        message = "%d blobs cannot go, since the store fails, such as %s"
+        log.error(message, len(failures), failures[0])
 
 
 def _persistently(write: Callable[P, bool], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -127,29 +158,69 @@ def _persistently(write: Callable[P, bool], *args: P.args, **kwargs: P.kwargs) -
 
 @note()
 def _strike(
-    units: list[Unit], by: str, now: datetime, done: list[Removed], doomed: dict[str, int]
+    units: list[Unit],
+    by: str,
+    now: datetime,
+    policy: Policy | None,
+    done: list[Removed],
+    doomed: dict[str, int],
 ) -> None:
     """Remove the records of the units; those that went are put in ``done``, files in ``doomed``."""
     done.clear()
     doomed.clear()
-    still = _still_unused(units)
+    still = units if policy is None else _still_unused(_not_pinned_since(units, policy))
     _strike_manifests([link for unit in still for link in unit.links])
-    doomed.update(_strike_blobs(still))
+    doomed.update(_strike_blobs(still, force=policy is None))
     rows = []
     for unit in still:
         blobs = [blob for blob in unit.blobs if blob.digest in doomed]
         size = sum(doomed[blob.digest] for blob in blobs)
         if not blobs and not unit.links:
             continue
-        done.append(Removed(unit, size))
+        done.append(Removed(unit, len(blobs), size))
         rows.append(_removal(unit, by, now, len(blobs), size))
     models.Removal.objects.bulk_create(rows)
+    done[:] = [replace(each, record=row.pk) for each, row in zip(done, rows, strict=True)]
+
+
+def _without(removed: Removed, kept: set[str], doomed: dict[str, int]) -> Removed:
+    back = [
+        doomed[blob.digest]
+        for blob in removed.unit.blobs
+        if blob.digest in kept and blob.digest in doomed
+    ]
+    blobs, size = removed.blobs - len(back), removed.size - sum(back)
+    return replace(removed, blobs=blobs, size=size)
+
+
+@note()
+def _correct_removals(removed: list[Removed]) -> None:
+    """Have the records not speak of what stayed after all."""
+    for each in removed:
+        record = models.Removal.objects.filter(pk=each.record)
+        if each.unit.links or each.blobs:
+            record.update(blobs=each.blobs, size=each.size)
+        else:
+            record.delete()
+
+
+def _not_pinned_since(units: list[Unit], policy: Policy) -> list[Unit]:
+    """Those that no pin means which is newer than the policy by which they were chosen."""
+    new = tuple(pin.selection for pin in list_pins() if pin.selection not in policy.keep)
+    if not new:
+        return units
+    pinned = Policy(keep=new)
+    blobs = contents.kept_blobs(pinned, (blob for unit in units for blob in unit.blobs))
+    return [
+        unit
+        for unit in units
+        if blobs.isdisjoint(blob.digest for blob in unit.blobs)
+        and not any(pinned.keeps_image(link) for link in unit.links)
+    ]
 
 
 def _still_unused(units: list[Unit]) -> list[Unit]:
     """Those whose image has not been pulled since, nor got an index that lists it."""
-    if units[0].reason is Reason.PURGED:
-        return units
     links = [link.link for unit in units for link in unit.links]
     rows = models.ManifestLink.objects.select_for_update().filter(pk__in=links).order_by("pk")
     pulled = dict(rows.values_list("pk", "pulled_at"))
@@ -184,10 +255,9 @@ def _strike_manifests(links: list[Image]) -> None:
     models.Manifest.objects.only("pk").filter(pk__in=rest).delete()
 
 
-def _strike_blobs(units: list[Unit]) -> dict[str, int]:
+def _strike_blobs(units: list[Unit], *, force: bool) -> dict[str, int]:
     """Remove the records of the blobs that nothing needs; their sizes."""
     planned = {blob.digest: blob.pulled_at for unit in units for blob in unit.blobs}
-    force = bool(units) and units[0].reason is Reason.PURGED
     needed = contents.needs().filter(digest__in=planned)
     wanted = set(planned)
     if not force or any(unit.links for unit in units):
@@ -232,6 +302,7 @@ def _removal(unit: Unit, by: str, now: datetime, blobs: int, size: int) -> model
 def _remove_files(doomed: list[str], store: Store, *, force: bool) -> set[str]:
     """Remove doomed files; which of them are kept, since somebody pulls them."""
     kept: set[str] = set()
+    failures: list[str] = []
     for chunk in chunks(doomed, _FILES):
         removed, spared = [], set()
         wanted = set() if force else _recorded(chunk)
@@ -242,13 +313,25 @@ def _remove_files(doomed: list[str], store: Store, *, force: bool) -> set[str]:
             elif force:
                 store.delete(digest)
                 removed.append(text)
-            elif store.remove_unread(digest):
+            elif _is_removed(digest, store, failures):
                 removed.append(text)
             else:
                 spared.add(text)
         _persistently(_settle, removed, spared, store)
         kept |= spared
+    _tell_of(failures)
     return kept
+
+
+def _is_removed(digest: Digest, store: Store, failures: list[str]) -> bool:
+    try:
+        return store.remove_unread(digest)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            # Then it is all of them.
+            raise
+        failures.append(f"{digest}: {error}")
+        return False
 
 
 def _recorded(digests: list[str]) -> set[str]:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import psycopg
@@ -67,6 +68,36 @@ class Pace:
         self._rested_at = self._clock()
 
 
+@dataclass
+class Alarm:
+    """Whether what was heard calls for a run before its time. Moments are in seconds.
+
+    Each fill rings, and when nothing more may go a run helps nobody: after one in vain a growing
+    store asks for no other one for a while. Who waits for room does.
+    """
+
+    heard: object
+    _measured_at: float = float("-inf")
+    _patient_until: float = float("-inf")
+
+    def ran(self, at: float, *, in_vain: bool) -> None:
+        """There was a run; ``in_vain``: beyond the limits all the same."""
+        self._patient_until = at + _NO_HOPE if in_vain else at
+
+    def calls(
+        self, now: float, heard: object, wanted: Callable[[], int], is_over: Callable[[], bool]
+    ) -> bool:
+        """``wanted`` tells for how many bytes somebody waits, ``is_over`` costs a query."""
+        if heard == self.heard or now - self._measured_at < _MEASURE_STEP:
+            return False
+        if wanted():
+            return True
+        if now < self._patient_until:
+            return False
+        self.heard, self._measured_at = heard, now
+        return is_over()
+
+
 def _go_on() -> None:
     pass
 
@@ -90,16 +121,14 @@ def keep_house(interval: float = INTERVAL, listen_step: float = LISTEN_STEP) -> 
 
 def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step: float) -> None:
     mirror = runtime.current()
-    reconciled_at = ran_at = measured_at = float("-inf")
+    reconciled_at = ran_at = float("-inf")
     # Not what was heard before: it is the first run's business.
-    heard = mirror.bell.heard()
-    patient_until = float("-inf")
+    alarm = Alarm(mirror.bell.heard())
     while is_still_alone():
         if time.monotonic() - ran_at >= interval:
             summary = clean()
             ran_at = time.monotonic()
-            # Each fill rings, and there is nothing that may go: look again only after a while.
-            patient_until = ran_at + _NO_HOPE if summary.over or summary.short else ran_at
+            alarm.ran(ran_at, in_vain=bool(summary.over or summary.short))
         if time.monotonic() - reconciled_at >= _RECONCILE:
             reconcile(Pace())
             reconciled_at = time.monotonic()
@@ -109,15 +138,8 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
             time.sleep(listen_step)
             if runtime.current().config is not config:
                 break
-            now, now_heard = time.monotonic(), mirror.bell.heard()
-            if now_heard == heard or now - measured_at < _MEASURE_STEP:
-                continue
-            if mirror.bell.wanted():
+            if alarm.calls(time.monotonic(), mirror.bell.heard(), mirror.bell.wanted, _is_over):
                 break
-            if now >= patient_until:
-                heard, measured_at = now_heard, now
-                if _is_over():
-                    break
         else:
             continue
         ran_at = float("-inf")

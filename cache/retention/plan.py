@@ -108,8 +108,8 @@ class Planner:
         times = [each for each in (*cutoffs[0].values(), cutoffs[1]) if each is not None]
         if not times:
             return
-        for page in contents.images(cutoffs):
-            kept = self._kept_blobs(page)
+        for page in contents.expired_images(cutoffs):
+            kept = self.kept_blobs(page)
             yield [
                 self._image(image, page, kept, *self._why_expired(image.upstream, image.pulled_at))
                 for image in page.images
@@ -122,9 +122,9 @@ class Planner:
         """What was pulled longest ago, until the target is met or nothing is left that may go."""
         if target.is_met():
             return
-        lone = _Peekable(contents.lone_blobs())
-        for page in contents.images():
-            kept = self._kept_blobs(page)
+        lone = _Peekable(contents.lone_blobs(self.now))
+        for page in contents.images(self.now):
+            kept = self.kept_blobs(page)
             step: list[Unit] = []
             for image in page.images:
                 step += self._smaller_until(image.pulled_at, lone, target)
@@ -181,17 +181,10 @@ class Planner:
                     self._let_loose(child)
         return links
 
-    def _kept_blobs(self, page: Page) -> set[str]:
+    def kept_blobs(self, page: Page) -> set[str]:
         """What is kept of the blobs that the page's images need, if they lose the images."""
-        if all(each.tag is not None for each in self.policy.keep):
-            return set()
-        digests = {blob.digest: blob for needs in page.needs.values() for blob in needs}
-        lone = [LoneBlob(blob.digest, blob.size, blob.pulled_at) for blob in digests.values()]
-        return {
-            blob.digest
-            for blob in contents.with_repositories(lone)
-            if self.policy.keeps_blob(blob.digest, blob.repositories)
-        }
+        needed = (blob for needs in page.needs.values() for blob in needs)
+        return contents.kept_blobs(self.policy, needed)
 
     def _why_expired(self, upstream: str, pulled_at: datetime) -> tuple[Reason, str]:
         ttl = short(self.policy.ttl_of(upstream))
@@ -282,7 +275,7 @@ class Planner:
         if self.policy.keeps_image(image):
             return []
         page = contents.complete([image])
-        return [self._image(image, page, self._kept_blobs(page), reason, detail)]
+        return [self._image(image, page, self.kept_blobs(page), reason, detail)]
 
     def _let_loose(self, found: Image | LoneBlob) -> None:
         key = _key(found)

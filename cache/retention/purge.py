@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cache import models, runtime
 from cache.catalog.pulls import chunks
 from cache.oci.selection import Selection
-from cache.retention import contents, evict
+from cache.retention import contents, evict, reserve
 from cache.retention.contents import PAGE
 from cache.retention.evict import Removed
 from cache.retention.plan import Planner, Unit
@@ -50,9 +50,40 @@ def find(selection: Selection, policy: Policy) -> Found:
         key=lambda image: (image.upstream, image.name, sorted(image.tags), image.digest),
     )
     blobs = list(_blobs(selection))
-    pinned = {image.digest for image in images if policy.keeps_image(image)}
-    pinned |= {b.digest for b in blobs if policy.keeps_blob(b.digest, b.repositories)}
+    pinned = _pinned(images, blobs, policy) if policy.keep else set()
     return Found(tuple(images), tuple(blobs), frozenset(pinned))
+
+
+def _pinned(images: list[Image], blobs: list[LoneBlob], policy: Policy) -> set[str]:
+    """Of these, what is pinned, what something pinned needs, and with what such a thing goes."""
+    pinned = {blob.digest for blob in blobs if policy.keeps_blob(blob.digest, blob.repositories)}
+    planner = Planner(policy, runtime.current().now())
+    for chunk in chunks(images, PAGE):
+        page = contents.complete(chunk)
+        kept = planner.kept_blobs(page)
+        pinned |= {
+            unit.subject.digest
+            for unit in planner.purge(page, "")
+            if any(policy.keeps_image(link) for link in unit.links)
+            or not kept.isdisjoint(blob.digest for blob in unit.blobs)
+        }
+    for chunk in chunks(images, PAGE):
+        for image in _needed_by_pinned(chunk, policy):
+            pinned.add(image.digest)
+    for lone in chunks(blobs, PAGE):
+        for digest, holders in contents.holders(blob.digest for blob in lone).items():
+            if any(map(policy.keeps_image, holders)) or any(_needed_by_pinned(holders, policy)):
+                pinned.add(digest)
+    return pinned
+
+
+def _needed_by_pinned(images: list[Image], policy: Policy, depth: int = 4) -> Iterator[Image]:
+    """Those that a pinned index of their repository lists, or one that such an index lists."""
+    holders = contents.holders({image.digest for image in images}) if depth else {}
+    for image in images:
+        own = [h for h in holders.get(image.digest, ()) if h.repository == image.repository]
+        if any(map(policy.keeps_image, own)) or any(_needed_by_pinned(own, policy, depth - 1)):
+            yield image
 
 
 def purge(
@@ -65,7 +96,7 @@ def purge(
     """
     mirror = runtime.current()
     size = 0
-    with exclusive(mirror.locks, "retention", TURN) as is_alone:
+    with reserve.drawn_upon(), exclusive(mirror.locks, "retention", TURN) as is_alone:
         if not is_alone:
             raise Busy("another eviction is at work")
         for units in _units(found, by):
@@ -79,7 +110,8 @@ def _units(found: Found, by: str) -> Iterator[list[Unit]]:
     planner = Planner(Policy(), runtime.current().now())
     detail = f"purged by {by}"
     for chunk in chunks(found.images, PAGE):
-        yield planner.purge(contents.complete(chunk), detail)
+        # An operator may have been asked meanwhile, for however long.
+        yield planner.purge(contents.complete(contents.find_again(chunk)), detail)
         planner.carried_out()
     for blobs in chunks(found.blobs, PAGE):
         yield [Unit(blob, Reason.PURGED, detail, (), (blob,)) for blob in blobs]

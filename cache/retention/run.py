@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
 from cache import catalog, models, runtime
-from cache.database import question
+from cache.database import note, question
+from cache.retention import reserve
 from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
 from cache.retention.plan import Planner, Target, Unit
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 #: Another run is waited for so long (seconds).
 TURN = 600.0
+
+#: The clocks of machines that share a database differ by no more than this.
+_SKEW = timedelta(minutes=1)
 
 #: A process has so long (seconds) to write down what was pulled through it.
 _ROLL_PATIENCE = 5.0
@@ -71,6 +75,7 @@ class Run:
     on_progress: Callable[[int], None] = lambda _size: None
     pause: Callable[[], None] = lambda: None
     summary: Summary = field(init=False)
+    _late: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.summary = Summary(dry_run=self.dry_run)
@@ -79,25 +84,39 @@ class Run:
         """Do it. Raises :class:`Busy`, ``OSError``, :class:`~cache.retention.evict.NotTaken` and
         ``django.db.Error``; what was removed before that stays removed.
         """
-        mirror = runtime.current()
-        with exclusive(mirror.locks, "retention", TURN) as is_alone:
-            if not is_alone:
-                raise Busy("another eviction is at work")
-            if not self.dry_run:
+        if self.dry_run:
+            # It is in nobody's way: whoever reads what it prints may take his time.
+            target = self._work()
+        else:
+            mirror = runtime.current()
+            with (
+                reserve.drawn_upon() as owed,
+                exclusive(mirror.locks, "retention", TURN) as is_alone,
+            ):
+                if not is_alone:
+                    raise Busy("another eviction is at work")
                 remove_doomed(mirror.store)
-            gather_pulls()
-            planner = Planner(self.policy, mirror.now())
-            for step in planner.expired():
-                self._carry_out(step, planner)
-            target = self._target(mirror.now())
-            for step in planner.oldest(target):
-                size = sum(unit.size for unit in step)
-                target.take(self._carry_out(step, planner) - size)
+                target = self._work(owed)
         use = measure()
         held = use.held - (self.summary.size if self.dry_run else 0)
         over, short = max(0, target.over), max(0, target.short)
         self.summary = replace(self.summary, held=held, over=over, short=short)
         return self.summary
+
+    def _work(self, owed: int = 0) -> Target:
+        """All of it; ``owed`` bytes must be free besides."""
+        self._gather_pulls()
+        now = runtime.current().now()
+        if not self.dry_run:
+            _correct_times(now)
+        planner = Planner(self.policy, now)
+        for step in planner.expired():
+            self._carry_out(step, planner)
+        target = self._target(now, self.wanted + owed)
+        for step in planner.oldest(target):
+            size = sum(unit.size for unit in step)
+            target.take(self._carry_out(step, planner) - size)
+        return target
 
     def _carry_out(self, step: list[Unit], planner: Planner) -> int:
         """Remove what the step says; the bytes that went."""
@@ -105,17 +124,17 @@ class Run:
         if not step:
             return 0
         if self.dry_run:
-            removed = [Removed(unit, unit.size) for unit in step]
+            removed = [Removed(unit, len(unit.blobs), unit.size) for unit in step]
         else:
-            gather_pulls()
+            self._gather_pulls()
             mirror = runtime.current()
-            removed = evict(step, mirror.store, self.by, mirror.now())
+            removed = evict(step, mirror.store, self.by, mirror.now(), self.policy)
             planner.carried_out()
         size = sum(each.size for each in removed)
         self.summary = replace(
             self.summary,
             images=self.summary.images + sum(isinstance(r.unit.subject, Image) for r in removed),
-            blobs=self.summary.blobs + sum(len(r.unit.blobs) for r in removed),
+            blobs=self.summary.blobs + sum(each.blobs for each in removed),
             size=self.summary.size + size,
         )
         for each in removed:
@@ -123,12 +142,25 @@ class Run:
         self.on_progress(self.summary.size)
         return size
 
-    def _target(self, now: datetime) -> Target:
+    def _gather_pulls(self) -> None:
+        """Have all processes write down what was pulled through them until now.
+
+        One that does not answer is passed over from then on: it may be stopped, and the disk fills
+        all the same.
+        """
+        mirror = runtime.current()
+        catalog.write_down(mirror.traffic)
+        late = mirror.roll.call(_ROLL_PATIENCE, self._late)
+        if late:
+            log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
+            self._late |= set(late)
+
+    def _target(self, now: datetime, wanted: int) -> Target:
         use = measure()
         # What a dry run has decided so far is there still.
         gone = self.summary.size if self.dry_run else 0
         over = use.held - gone - self.policy.max_size if self.policy.max_size is not None else 0
-        missing = self.policy.min_free.of(use.disk) + self.wanted - use.free - gone
+        missing = self.policy.min_free.of(use.disk) + wanted - use.free - gone
         return Target(over, missing, self.policy, now)
 
 
@@ -137,16 +169,14 @@ def current_policy() -> Policy:
     return policy_of(runtime.current().config, (each.selection for each in list_pins()))
 
 
-def gather_pulls() -> None:
-    """Have all processes write down what was pulled through them until now.
+@note()
+def _correct_times(now: datetime) -> None:
+    """Have what was pulled in the future, by a clock that has been set back since, be pulled now.
 
-    One that does not answer is passed over: it may be stopped, and the disk fills all the same.
+    Otherwise it would be the youngest until then, and all else would go before it.
     """
-    mirror = runtime.current()
-    catalog.write_down(mirror.traffic)
-    late = mirror.roll.call(_ROLL_PATIENCE)
-    if late:
-        log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
+    for rows in (models.ManifestLink.objects.all(), models.Blob.objects.all()):
+        rows.filter(pulled_at__gt=now + _SKEW).update(pulled_at=now)
 
 
 @question

@@ -268,10 +268,10 @@ class _Filling:
         size = stream.size
         if size is not None and size < self.part.size:
             raise _Restart
-        self.info = PartInfo(size, self.order.origin)
-        self.part.describe(self.info)
-        self.fill.answered(size, self.order.origin)
         expected = size if size is not None else self.order.size
+        self.info = PartInfo(size, self.order.origin)
+        self.fill.answered(size, self.order.origin)
+        self._describe((expected or 0) - self.part.size)
         checked_at = None
         for chunk in self._beyond_known(stream):
             if self.fill.cancelled:
@@ -286,6 +286,16 @@ class _Filling:
         if expected is not None and self.part.size < expected:
             message, upstream = "upstream ended the transfer early", self.order.source.upstream
             raise SourceFailed(INTERRUPTED, message, retryable=True, origin=upstream)
+
+    def _describe(self, wanted: int) -> None:
+        try:
+            self.part.describe(self.info)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            # The disk is full to the last byte.
+            self._make_room(max(1, wanted))
+            self.part.describe(self.info)
 
     def _make_room(self, wanted: int) -> None:
         """Begin, or go on, only if the disk is not nearly full then; others fill it, too."""

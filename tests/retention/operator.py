@@ -39,6 +39,25 @@ def call(root: Path, *words: str, **extra: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+def call_and_read_one_line(root: Path, *words: str, **extra: str) -> tuple[int, str, str]:
+    """Exit code, the first line and standard error of a command of which no more is read."""
+    with subprocess.Popen(
+        (sys.executable, "manage.py", *words),
+        cwd=PROJECT,
+        env=_environment(root, **extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pipesize=4096,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.stdout.close()
+        return process.wait(PATIENCE), first, process.stderr.read()
+
+
 def call_on_terminal(root: Path, *words: str, says: str = "") -> tuple[int, str]:
     """Exit code, and all that a terminal of 120 columns shows; `says` is typed in."""
     ours, theirs = pty.openpty()

@@ -20,6 +20,7 @@ from tests.fakes.images import Image
 from tests.fakes.upstream import FakeUpstream
 from tests.retention.operator import (
     call,
+    call_and_read_one_line,
     call_on_terminal,
     held,
     make_older,
@@ -153,6 +154,25 @@ def test_on_a_terminal_there_is_a_bar(
     assert any(line.endswith("ttl 7 d") for line in lines)
     assert "removed 1 image, 2 blobs, 1.2 MiB; the store holds 1.2 MiB" in lines
     assert all(len(line) < 120 for line in lines)
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_of_which_no_more_than_a_line_is_read(
+    mirror: Mirror, upstream: FakeUpstream, json: tuple[str, ...]
+) -> None:
+    """`purge_expired | head -1`: what a pipe does not hold is nobody's, and the work is done."""
+    for number in range(60):
+        name = f"many/{'n' * 100}{number}"
+        pull(mirror, name, "1", upstream.add_image(name, "1", [name.encode()]))
+    limited = ("purge_expired", "--max-size", "1KiB", *json)
+
+    for words in ((*limited, "--dry-run"), ("du",), limited):
+        code, first, err = call_and_read_one_line(mirror.root, *words, **_environ(upstream))
+        assert (code, err) == (0, "")
+        assert first.endswith("\n")
+
+    assert sum(held(mirror.root).values()) <= 1024
+    assert held(mirror.root) == recorded(mirror.root)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -169,6 +169,39 @@ def test_where_nothing_may_go_the_fill_streams_past_the_store() -> None:
         assert "was not kept: the store failed: No space left" in mirror.log
         assert removals(mirror.root) == []
         pull(mirror, NAME, "kept", kept)
+
+
+def test_a_disk_that_is_full_to_the_last_byte_is_made_room_on() -> None:
+    """Something else has filled it: the records, too, have no room to say what is to go."""
+    with (
+        scratch("janitor") as home,
+        FakeUpstream() as upstream,
+        _small_disk(home / "root", "48m"),
+        Mirror(home / "root", upstream.url, REGISTRY_RETENTION_MIN_FREE="10%") as mirror,
+    ):
+        for number in range(16):
+            pull(mirror, NAME, f"f{number}", _add(upstream, f"f{number}"))
+        _fill_up(mirror.root / "somebody's")
+
+        pull_anyhow(mirror, "new", _add(upstream, "new"))
+
+        eventually(lambda: _free_share(mirror.root) >= 0.1, "there is room again")
+        assert {row[:3] for row in removals(mirror.root)} == {("janitor", NAME, "min_free")}
+        _fill_up(mirror.root / "somebody's others")
+        code, _, err = call(mirror.root, "purge", "**", "--yes")
+        assert (code, err) == (0, "")
+        eventually(lambda: held(mirror.root) == recorded(mirror.root) == {}, "all has gone")
+
+
+def _fill_up(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)) == 4096:
+            pass
+
+
+def _free_share(root: Path) -> float:
+    found = os.statvfs(root)
+    return found.f_bavail / found.f_blocks
 
 
 def test_machines_that_share_a_postgresql_have_one_janitor_together() -> None:

@@ -39,10 +39,10 @@ class Command(BaseCommand):
         with told():
             mirror = runtime.current()
             found = usage(options["by"], mirror.now(), mirror.config.proxy.name)
-        if options["json"]:
-            self.stdout.write(json.dumps({"by": options["by"], **asdict(found)}))
-            return
-        self._show(found)
+            if options["json"]:
+                self.stdout.write(json.dumps({"by": options["by"], **asdict(found)}))
+            else:
+                self._show(found)
 
     def _show(self, found: Usage) -> None:
         width = max((len(row.name) for row in found.rows), default=0)

@@ -16,6 +16,7 @@ from cache.management.retention import (
     counted,
     facts,
     line,
+    say,
     selected,
     title,
     told,
@@ -66,7 +67,7 @@ class Command(BaseCommand):
             def tell(removed: Removed) -> None:
                 as_json = options["json"]
                 text = json.dumps({"removed": facts(removed)}) if as_json else line(removed)
-                self.stdout.write(text)
+                say(self.stdout, text)
 
             size = retention.purge(found, who(), tell)
         if options["json"]:

@@ -13,7 +13,7 @@ from cache.config import retention as limits
 from cache.config import values
 from cache.management.explained import explain
 from cache.management.progress import Progress
-from cache.management.retention import CANNOT, counted, facts, line, option, told, who
+from cache.management.retention import CANNOT, counted, facts, line, option, say, told, who
 from cache.retention import Policy, Removed, Run, Summary, current_policy, readable
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ class Command(BaseCommand):
         with told():
             policy = _policy(options)
             summary = self._run(policy, dry_run=options["dry_run"], as_json=options["json"])
-        if options["json"]:
-            self.stdout.write(json.dumps({"summary": asdict(summary)}))
-            return
-        self._sum_up(summary, policy)
+            if options["json"]:
+                self.stdout.write(json.dumps({"summary": asdict(summary)}))
+            else:
+                self._sum_up(summary, policy)
 
     def _run(self, policy: Policy, *, dry_run: bool, as_json: bool) -> Summary:
         progress = self._progress(policy) if not dry_run and sys.stderr.isatty() else None
@@ -69,8 +69,11 @@ class Command(BaseCommand):
             if progress:
                 progress.findings += 1
                 progress.interrupt()
-            self.stdout.write(json.dumps({"removed": facts(removed)}) if as_json else line(removed))
-            self.stdout.flush()
+            said = json.dumps({"removed": facts(removed)}) if as_json else line(removed)
+            if dry_run:
+                self.stdout.write(said)
+            else:
+                say(self.stdout, said)
 
         def advance(size: int) -> None:
             if progress:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.http import errors
 
 from cache.oci.errors import RegistryError, quote
+from mirrorsite import tls
 from mirrorsite.connections import Connection, Watch
 from mirrorsite.settings import MIRROR
 from mirrorsite.stopping import StoppingWorker
@@ -132,6 +133,7 @@ class Worker(StoppingWorker):
     def murder_keepalived(self, force: bool = False) -> None:
         """What the main loop does at each turn: close what has waited too long."""
         super().murder_keepalived(force)
+        tls.look()
         for conn, late in self._watch.drop():
             limit = self._watch.limit
             self.log.info("dropped the client %s: in %g s %s", conn, limit, late.value)

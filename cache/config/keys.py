@@ -137,6 +137,7 @@ SCHEMA: Final = Section(
         "reporting": Ignored("no error reporting service is called"),
         "http": Section(
             {
+                "accel": Section({"prefix": TEXT}),
                 "addr": TEXT,
                 "draintimeout": TEXT,
                 "headers": MapOf(ListOf(TEXT)),

@@ -76,16 +76,22 @@ class Certificates:
         self._refused: _State | None = None
         self._refused_since = 0.0
         self._look_at = 0.0
+        self._hurried = False
 
-    def look(self, now: float, patience: float = PATIENCE) -> None:
+    def hurry(self) -> None:
+        """Have the next look be patient with nothing. Any thread, or a signal's handler, may."""
+        self._hurried = True
+
+    def look(self, now: float) -> None:
         """Take up files that have changed; `now` in time.monotonic()'s seconds.
 
         Cheap enough to be called all the time. Files that cannot be taken change nothing, and are
-        told of once, when they have stayed as they are for `patience`.
+        told of once, when they have stayed as they are for PATIENCE.
         """
-        if now < self._look_at and patience:
+        if now < self._look_at and not self._hurried:
             return
-        self._look_at = now + STEP
+        patience = 0.0 if self._hurried else PATIENCE
+        self._look_at, self._hurried = now + STEP, False
         # Before they are read: what changes after this is seen at the next look.
         state = self._state()
         if state == self._loaded:
@@ -150,6 +156,6 @@ def look() -> None:
 
 
 def reload() -> None:
-    """The same at an operator's word (SIGHUP): files that do not load are told of at once."""
+    """At an operator's word (SIGHUP): files that do not load are told of at the next look."""
     if CERTIFICATES is not None:
-        CERTIFICATES.look(time.monotonic(), patience=0.0)
+        CERTIFICATES.hurry()

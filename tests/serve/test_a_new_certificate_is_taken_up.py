@@ -279,7 +279,8 @@ def test_at_an_operators_word_broken_files_are_told_of_at_once(
 ) -> None:
     (files.folder / "mirror.pem").write_text("")
 
-    files.made.look(files.now, patience=0.0)
+    files.made.hurry()
+    files.look(0.0)
 
     assert len(errors(caplog)) == 1
 

@@ -209,6 +209,7 @@ def test_the_store_is_not_reached_from_outside(
 ) -> None:
     digest = Digest.parse(held.rpartition("/")[2])
     asked = path.format(prefix=digest.hex[:2], hex=digest.hex)
+    assert through(held).content == BLOB, "nginx may read it"
 
     # As it is written: httpx would take the dots out.
     with httpx.Client(verify=front.trust, trust_env=False) as client:

@@ -138,7 +138,9 @@ def test_a_link_to_a_folder_is_exchanged_as_kubernetes_does(
         (tmp_path / name).mkdir()
         put(authority, name, tmp_path / name)
     (tmp_path / "data").symlink_to("first")
-    mirror = start(REGISTRY_HTTP_TLS="{certificate: data/mirror.pem, key: data/mirror.key}")
+    for name in ("mirror.pem", "mirror.key"):
+        (tmp_path / name).symlink_to(f"data/{name}")
+    mirror = start(REGISTRY_HTTP_TLS="{certificate: mirror.pem, key: mirror.key}")
     until(mirror.listens, mirror)
     assert shown(mirror, authority) == "first"
 

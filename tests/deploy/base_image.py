@@ -20,6 +20,7 @@ from tests.e2e.mirror import PROJECT
 from tests.e2e.processes import run
 
 #: A shell, a few commands, and Python with what it needs to make a virtual environment.
+SYSTEM = ("base-files", "bash", "dash", "coreutils", "ca-certificates", "util-linux")
 PACKAGES = ("base-files", "bash", "dash", "coreutils", "ca-certificates", "python3-venv")
 
 #: What only the making of a package, or a system that boots, needs of them.
@@ -40,9 +41,9 @@ def make_base(archive: Path, wheels: Path) -> None:
             tar.add(wheel, f"{WHEELS}/{wheel.name}".lstrip("/"))
 
 
-def make_stand_in(archive: Path, package: str, start: str = "") -> None:
-    """The same for an image of one package that begins with the script `/start`."""
-    with _system(archive, (*PACKAGES, package)) as tar:
+def make_stand_in(archive: Path, package: str, start: str) -> None:
+    """The same for an image of one package, with its own beginning: the script `/start`."""
+    with _system(archive, (*SYSTEM, package)) as tar:
         _add(tar, "start", start, 0o755)
 
 

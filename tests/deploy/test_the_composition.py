@@ -42,7 +42,7 @@ as="setpriv --reuid=100 --regid=100 --clear-groups"
 chown 100:100 $data
 if [ ! -s $data/PG_VERSION ]; then
     echo "$POSTGRES_PASSWORD" >/tmp/password
-    $as $bin/initdb -D $data -U "$POSTGRES_USER" -A scram-sha-256 --pwfile=/tmp/password
+    $as $bin/initdb -D $data -E UTF8 -U "$POSTGRES_USER" -A scram-sha-256 --pwfile=/tmp/password
     echo "host all all all scram-sha-256" >>$data/pg_hba.conf
     echo "CREATE DATABASE $POSTGRES_DB;" | $as $bin/postgres --single -D $data postgres
 fi

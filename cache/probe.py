@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 
 _LARGEST = 64 * 1024
-_HERE = {listener.ALL_IPV4: "127.0.0.1", listener.ALL_IPV6: "::1"}
+#: A listener on all addresses is asked by IPv4, which it takes in any case. A container may have no
+#: address in IPv6, not even its own, and still such a listener is bound to `::`.
+_HERE = {"": "127.0.0.1", listener.ALL_IPV4: "127.0.0.1", listener.ALL_IPV6: "::1"}
 
 
 def ask(http: Http, path: str) -> tuple[int, bytes]:
@@ -39,7 +41,7 @@ def ask(http: Http, path: str) -> tuple[int, bytes]:
 
 def where(http: Http) -> tuple[str, int]:
     """Host and port at which a client on this machine finds the listener."""
-    address: Address = listener.binding(http.addr)
+    address: Address = http.addr
     return _HERE.get(address.host, address.host), address.port
 
 

@@ -6,28 +6,27 @@ in seconds.
 
 from __future__ import annotations
 
-import functools
 import logging.config
 import math
 import os
 import signal
-import ssl
 import sys
 from typing import TYPE_CHECKING
 
 from cache import logbook, request, runtime
 from cache.config import ConfigError, capacity, listener
 from mirrorsite import logging as mirror_logging
-from mirrorsite import reloading
+from mirrorsite import reloading, tls
 from mirrorsite.gunicorn_log import Logger
 from mirrorsite.settings import MIRROR
 from mirrorsite.worker import HELD_BACK
 
 if TYPE_CHECKING:
+    import ssl
+
     from gunicorn.arbiter import Arbiter
     from gunicorn.config import Config
 
-    from cache.config import Tls
     from mirrorsite.worker import Worker
 
 try:
@@ -79,38 +78,17 @@ errorlog = "-"
 accesslog = None
 
 
-def client_certificates(tls: Tls) -> ssl.VerifyMode:
-    """Whether clients have to, may or need not show a certificate."""
-    if not tls.clientcas:
-        return ssl.CERT_NONE
-    is_a_choice = tls.clientauth == "verify-client-cert-if-given"
-    return ssl.CERT_OPTIONAL if is_a_choice else ssl.CERT_REQUIRED
-
-
 if MIRROR.http.tls is not None:
     certfile = str(MIRROR.http.tls.certificate)
     keyfile = str(MIRROR.http.tls.key)
-    cert_reqs = client_certificates(MIRROR.http.tls)
+    cert_reqs = tls.client_certificates(MIRROR.http.tls)
 
 
 def ssl_context(_config: Config, _default: object) -> ssl.SSLContext:
-    """The TLS set-up of every connection of this process."""
-    return _tls_context()
-
-
-@functools.cache
-def _tls_context() -> ssl.SSLContext:
-    """Made once: gunicorn asks at every connection, and would read the files each time."""
-    tls = MIRROR.http.tls
-    if tls is None:
+    """The TLS set-up of a new connection; gunicorn asks at each one."""
+    if tls.CERTIFICATES is None:
         raise RuntimeError("no certificate is configured")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(tls.certificate, tls.key)
-    for authority in tls.clientcas:
-        context.load_verify_locations(authority)
-    context.verify_mode = client_certificates(tls)
-    return context
+    return tls.CERTIFICATES.context
 
 
 def on_starting(arbiter: Arbiter) -> None:
@@ -136,6 +114,8 @@ def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
     The parent lets them through again right after it, the worker once it handles them.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    # A worker begins with the newest certificate that loads.
+    tls.look()
 
 
 def post_fork(_arbiter: Arbiter, worker: Worker) -> None:

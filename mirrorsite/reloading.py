@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cache.config import ConfigError, differences, load, renewed
 from mirrorsite import logging as mirror_logging
 from mirrorsite import settings as project
+from mirrorsite import tls
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -35,6 +36,7 @@ def in_parent(arbiter: Arbiter) -> None:
         return
     config, fixed = renewed(old, new)
     _adopt(config)
+    tls.reload()
     changed = differences(old, config)
     log.info("The configuration was read again; changed: %s", ", ".join(changed) or "nothing")
     for key in fixed:
@@ -62,6 +64,7 @@ def in_worker(request_log: RequestLog) -> None:
             log.exception("The new configuration did not come into force in a worker")
             return
         _adopt(config)
+        tls.reload()
         request_log.settings = config.log
 
 

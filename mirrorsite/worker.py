@@ -21,7 +21,7 @@ from gunicorn.http import errors
 
 from cache import request
 from cache.oci.errors import RegistryError, quote
-from mirrorsite import reloading
+from mirrorsite import reloading, tls
 from mirrorsite import settings as project
 from mirrorsite.answering import AnsweringWorker, tell_refused
 from mirrorsite.connections import Connection, Watch
@@ -142,6 +142,7 @@ class Worker(AnsweringWorker):
     def murder_keepalived(self, force: bool = False) -> None:
         """What the main loop does at each turn: close what has waited too long."""
         super().murder_keepalived(force)
+        tls.look()
         for conn, late in self._watch.drop():
             limit = self._watch.limit
             self.log.info("dropped the client %s: in %g s %s", conn, limit, late.value)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from cache.api.bodies import Breakable, OnEnd, StoreFile
+from cache.api.handing_over import handed_over
 from cache.api.path_tokens import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
@@ -60,6 +61,12 @@ def blob_response(request: HttpRequest, blob: Held | Arriving, on_end: OnEnd) ->
         headers["Content-Length"] = str(blob.size)
     status = 200 if wanted is None else 206
     if isinstance(blob, Held):
+        answer = handed_over(request, blob, wanted, headers)
+        if answer is not None:
+            answer.headers["Content-Type"] = BLOB_TYPE
+            # What nginx sends of it, and whether the client took it, nobody tells us.
+            on_end(int(headers["Content-Length"]))
+            return answer
         blob.file.seek(wanted.start if wanted else 0)
         return StoreFile(blob.file, BLOB_TYPE, status, headers, on_end)
     start, stop = (wanted.start, wanted.stop) if wanted else (0, None)

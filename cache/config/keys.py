@@ -106,6 +106,16 @@ SCHEMA: Final = Section(
         "reporting": Ignored("no error reporting service is called"),
         "http": Section(
             {
+                "accel": Section(
+                    {
+                        "prefix": Text(
+                            "the path below which an nginx in `http.trusted_proxies` finds the "
+                            "store's blobs and sends them itself, such as `/_store/` "
+                            "([more](operating.md#nginx-sends-the-blobs))",
+                            "the mirror sends them",
+                        )
+                    }
+                ),
                 "addr": Text("where to listen: `:5000` is all addresses, IPv4 and IPv6"),
                 "draintimeout": Text(
                     "how long the requests under way may take to end when the mirror is stopped; "
@@ -130,7 +140,8 @@ SCHEMA: Final = Section(
                 "tls": Section(
                     {
                         "certificate": Text(
-                            "a PEM file: the mirror speaks TLS with it; goes with `http.tls.key`",
+                            "a PEM file: the mirror speaks TLS with it; goes with `http.tls.key`; both "
+                            "are taken up anew [when they change](operating.md#tls)",
                             "plain HTTP",
                             "the path of a readable PEM file",
                         ),

@@ -65,6 +65,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             headers=_headers(answers),
             idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
             trusted_proxies=answers.take_list(("http", "trusted_proxies"), access_values.network),
+            accel_prefix=_accel_prefix(answers),
         ),
         access=_access(answers),
         proxy=(every := _upstreams(answers))[0],
@@ -183,15 +184,24 @@ def _access(answers: Answers) -> Access:
         ),
         identity_header=answers.take("access.identity_header", access_values.identity_header, ""),
     )
-    if access.identity_header and not answers.under(("http", "trusted_proxies")):
-        source = answers.found["access", "identity_header"].source
-        answers.problem(
-            source,
-            ("access", "identity_header"),
-            "a header that no proxy is trusted to set",
-            "none without http.trusted_proxies",
+    if access.identity_header:
+        _needs_proxies(
+            answers, ("access", "identity_header"), "a header that no proxy is trusted to set"
         )
     return access
+
+
+def _accel_prefix(answers: Answers) -> str:
+    prefix = answers.take("http.accel.prefix", values.path_prefix, "")
+    if prefix:
+        _needs_proxies(answers, ("http", "accel", "prefix"), "a path for which no proxy can ask")
+    return prefix
+
+
+def _needs_proxies(answers: Answers, key: tuple[str, ...], found: str) -> None:
+    if not answers.under(("http", "trusted_proxies")):
+        source = answers.found[key].source
+        answers.problem(source, key, found, "none without http.trusted_proxies")
 
 
 def _optional_file(value: Scalar) -> Path | None:

@@ -21,7 +21,7 @@ def check_pair(certificate: Path, key: Path) -> None:
     except (OSError, ValueError) as error:
         raise Refused(
             "a PEM certificate and its own key, not encrypted",
-            f"files that do not load ({_reason(error)})",
+            f"files that do not load ({reason(error)})",
         ) from None
 
 
@@ -31,9 +31,10 @@ def authorities(value: Scalar) -> Path:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
     except (OSError, ValueError) as error:
-        raise Refused(f"PEM certificates ({_reason(error)})") from None
+        raise Refused(f"PEM certificates ({reason(error)})") from None
     return path
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a file did not load, in OpenSSL's or the system's words."""
     return str(getattr(error, "reason", None) or error)

@@ -123,7 +123,8 @@ class Http:
 
     A client that takes no byte of an answer for `idle_timeout` (above 0) is dropped, and so is
     one whose request's head takes longer than that to arrive. At a stop, the requests under way
-    have `draintimeout` to end. What `trusted_proxies` say of their clients is believed.
+    have `draintimeout` to end. What `trusted_proxies` say of their clients is believed. They may
+    send the store's blobs themselves, which are below `accel_prefix` there (empty: they may not).
     """
 
     addr: Address = Address("", 5000)
@@ -132,6 +133,7 @@ class Http:
     idle_timeout: timedelta = timedelta(seconds=60)
     draintimeout: timedelta = timedelta(seconds=30)
     trusted_proxies: tuple[Network, ...] = ()
+    accel_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

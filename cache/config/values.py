@@ -47,6 +47,8 @@ _LONGEST_DURATION = 2**63 - 1
 _LISTEN = re.compile(
     r"(?P<host>[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]{2,45}(?:%\w+)?\]):(?P<port>\d{1,5})"
 )
+# No part of it begins with a dot: none leads upwards.
+_PREFIX = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,99}/){1,5}")
 # RFC 9110 section 5.6.2 (token) and 5.5 (field value).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -187,6 +189,13 @@ def address(value: Scalar) -> Address:
     if match is None or not 1 <= int(match["port"]) <= HIGHEST_PORT:
         raise Refused(allowed)
     return Address(match["host"].strip("[]"), int(match["port"]))
+
+
+def path_prefix(value: Scalar) -> str:
+    """The beginning of paths below which another program keeps something of ours."""
+    if not _PREFIX.fullmatch(value.text) or value.text.startswith("/v2/"):
+        raise Refused("a path with / at both ends, such as /_store/, and not below /v2/")
+    return value.text
 
 
 def field_name(name: str) -> str:

@@ -4,7 +4,16 @@ They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError
 """
 
 from cache.pull.ahead import missing_bytes, watch_arriving
-from cache.pull.blobs import Arriving, Body, Held, Stat, open_blob, read_arriving, stat_blob
+from cache.pull.blobs import (
+    Arriving,
+    Body,
+    Held,
+    Stat,
+    hand_over,
+    open_blob,
+    read_arriving,
+    stat_blob,
+)
 from cache.pull.listings import list_referrers, list_repositories, list_tags
 from cache.pull.manifests import (
     ManifestAnswer,
@@ -27,6 +36,7 @@ __all__ = [
     "Stat",
     "Unauthorized",
     "check_tag",
+    "hand_over",
     "is_manifest_here",
     "last_known",
     "list_referrers",

@@ -131,6 +131,14 @@ def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
     return Stat(size, Outcome.MISS)
 
 
+def hand_over(blob: Held) -> str | None:
+    """Let another program that belongs to the mirror's group read a blob.
+
+    Returns where its file stands, below the folder of all blobs; None if it cannot be done.
+    """
+    return runtime.current().store.hand_over(blob.digest, blob.file)
+
+
 def _held_size(digest: Digest) -> int | None:
     try:
         return runtime.current().store.stat(digest)

@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol
 from cache.oci.digest import Digest
 from cache.streaming import layout
 from cache.streaming.adopting import Adopted, Reading, make_draft, read_plainly
+from cache.streaming.handing_over import let_group_read
 from cache.streaming.layout import Stray
 from cache.streaming.part import Part, PartInfo, info_path, lock_part, read_info
 from cache.streaming.quarantine import Bounds, keep_within, move_aside
@@ -48,6 +49,13 @@ class Store(Protocol):
         """A held blob, open at its start; the caller closes it. None if it is not held.
 
         What stands in a blob's place and is none at all is put in quarantine on the way.
+        """
+
+    def hand_over(self, digest: Digest, opened: BinaryIO) -> str | None:
+        """Let programs of this user's group read a held blob, which the caller has ``opened``.
+
+        Returns where its file stands, below the folder of all blobs: it can be gone any moment.
+        None if there is no such file.
         """
 
     def begin(self, digest: Digest) -> Part | None:
@@ -174,6 +182,13 @@ class FileStore:
         if self.quarantine(digest):
             log.error("What stood in the place of %s is no file: it is in quarantine", digest)
         return None
+
+    def hand_over(self, digest: Digest, opened: BinaryIO) -> str | None:
+        """See :meth:`Store.hand_over`. None also where the files are another user's."""
+        path = self._blob_path(digest)
+        below = path.relative_to(self._blobs)
+        way = (self.root, self._blobs, *(self._blobs / each for each in below.parents[:-1]))
+        return str(below) if let_group_read(opened, way) else None
 
     def begin(self, digest: Digest) -> Part | None:
         """See :meth:`Store.begin`."""

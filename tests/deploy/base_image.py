@@ -11,6 +11,8 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.e2e.mirror import PROJECT
 from tests.e2e.processes import run
 
 #: A shell, a few commands, and Python with what it needs to make a virtual environment.
+SYSTEM = ("base-files", "bash", "dash", "coreutils", "ca-certificates", "util-linux")
 PACKAGES = ("base-files", "bash", "dash", "coreutils", "ca-certificates", "python3-venv")
 
 #: What only the making of a package, or a system that boots, needs of them.
@@ -33,8 +36,21 @@ SETTINGS = ("ENV PIP_NO_INDEX=1", f"ENV PIP_FIND_LINKS={WHEELS}", "ENV PATH=/usr
 
 def make_base(archive: Path, wheels: Path) -> None:
     """Write the image's files to `archive`, for `docker import`; `wheels` is a folder."""
+    with _system(archive, PACKAGES) as tar:
+        for wheel in sorted(wheels.iterdir()):
+            tar.add(wheel, f"{WHEELS}/{wheel.name}".lstrip("/"))
+
+
+def make_stand_in(archive: Path, package: str, start: str) -> None:
+    """The same for an image of one package, with its own beginning: the script `/start`."""
+    with _system(archive, (*SYSTEM, package)) as tar:
+        _add(tar, "start", start, 0o755)
+
+
+@contextmanager
+def _system(archive: Path, packages: tuple[str, ...]) -> Iterator[tarfile.TarFile]:
     files = {
-        _inside(path): path for package in _with_dependencies(PACKAGES) for path in _files(package)
+        _inside(path): path for package in _with_dependencies(packages) for path in _files(package)
     }
     files |= {_inside(path): path for path in Path("/etc/ssl/certs").iterdir()}
     files |= {name: link for name in TOP_LINKS if (link := Path("/", name)).is_symlink()}
@@ -42,12 +58,15 @@ def make_base(archive: Path, wheels: Path) -> None:
         for name, path in sorted(files.items()):
             tar.add(path, name, recursive=False)
         # Of the machine's own users and settings, none.
-        for name, text in (("passwd", "root:x:0:0::/root:/bin/sh\n"), ("group", "root:x:0:\n")):
-            info = tarfile.TarInfo(f"etc/{name}")
-            info.size, info.mode = len(text), 0o644
-            tar.addfile(info, BytesIO(text.encode()))
-        for wheel in sorted(wheels.iterdir()):
-            tar.add(wheel, f"{WHEELS}/{wheel.name}".lstrip("/"))
+        _add(tar, "etc/passwd", "root:x:0:0::/root:/bin/sh\nserver:x:100:100::/:/bin/sh\n")
+        _add(tar, "etc/group", "root:x:0:\nserver:x:100:\n")
+        yield tar
+
+
+def _add(tar: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(text), mode
+    tar.addfile(info, BytesIO(text.encode()))
 
 
 def gather_wheels(folder: Path) -> None:

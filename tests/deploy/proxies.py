@@ -17,12 +17,14 @@ FILES = PROJECT / "deploy" / "proxies"
 
 NGINX = """\
 daemon off;
-master_process off;
+user {user};
+worker_processes 1;
 pid {home}/nginx.pid;
 error_log stderr;
 events {{}}
 http {{
-    access_log off;
+    log_format how '$request_method $request_uri $status $body_bytes_sent $uri "$sends_files"';
+    access_log {home}/access.log how;
     client_body_temp_path {home}/body;
     proxy_temp_path {home}/proxy 1 2;
     fastcgi_temp_path {home}/fastcgi;
@@ -47,17 +49,21 @@ class Proxy(Daemon):
             command,
             home / "proxy.log",
             self._is_ready,
-            env=environment(XDG_DATA_HOME=str(home), XDG_CONFIG_HOME=str(home)),
+            # Caddy makes a folder in its user's home, besides those of its own.
+            env=environment(HOME=str(home), XDG_DATA_HOME=str(home), XDG_CONFIG_HOME=str(home)),
         )
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/v2/", verify=self.trust, trust_env=False).is_success
+            answer = httpx.get(f"{self.url}/v2/", verify=self.trust, trust_env=False)
         except httpx.TransportError:
             return False
+        # A mirror that has something to protect asks who is there.
+        return answer.status_code in (200, 401)
 
 
-def nginx(home: Path, mirror_url: str) -> Proxy:
+def nginx(home: Path, mirror_url: str, blobs: Path | None = None, user: str = "root") -> Proxy:
+    """With `blobs`, the folder where it finds the blobs that it may send itself."""
     require("nginx", "openssl")
     certificate, key = Authority.make(home).sign("front", "127.0.0.1")
     address = f"127.0.0.1:{free_port()}"
@@ -69,10 +75,11 @@ def nginx(home: Path, mirror_url: str) -> Proxy:
             "    listen [::]:443 ssl http2;\n": "",
             "/etc/ssl/mirror.example.pem": str(certificate),
             "/etc/ssl/mirror.example.key": str(key),
+            "/var/lib/mirrorsite/blobs": str(blobs or home / "no-blobs"),
         },
     )
     (home / "mirrorsite.conf").write_text(text)
-    (home / "nginx.conf").write_text(NGINX.format(home=home))
+    (home / "nginx.conf").write_text(NGINX.format(home=home, user=user))
     return Proxy(home, ("nginx", "-p", str(home), "-c", str(home / "nginx.conf")), address)
 
 

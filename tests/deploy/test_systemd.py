@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.parts import require, require_root
-from tests.e2e.processes import environment, eventually, run
+from tests.e2e.processes import environment, eventually, run, scratch
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = pytest.mark.e2e
@@ -159,28 +160,66 @@ def _allowed() -> frozenset[str]:
     return allowed
 
 
-def test_the_mirror_serves_under_the_units_filter(tmp_path: Path) -> None:
+#: Debian's, as the unit's own environment is made of; the tests' may be in a home.
+PYTHON = "/usr/bin/python3"
+NOBODY = 65534
+
+
+def _packages() -> str:
+    """The project's packages, for Debian's Python, which has to be of the same version."""
+    version = "import sys; print(*sys.version_info[:2])"
+    assert run(PYTHON, "-c", version).split() == [str(part) for part in sys.version_info[:2]]
+    return sysconfig.get_path("purelib")
+
+
+def test_the_mirror_serves_under_what_the_unit_forbids() -> None:
     require("systemd-analyze")
-    assert settings("MemoryDenyWriteExecute") == ["yes"]
+    require_root()
+    for key, value in {
+        "MemoryDenyWriteExecute": "yes",
+        "ProtectSystem": "strict",
+        "ProtectHome": "yes",
+        "PrivateTmp": "yes",
+        "CapabilityBoundingSet": "",
+    }.items():
+        assert settings(key) == [value]
     calls = _allowed()
     assert "mount" not in calls
-    (tmp_path / "calls").write_text("\n".join(sorted(calls)))
-    confine = (sys.executable, str(Path(__file__).with_name("confined.py")))
+    with scratch("unit") as home, FakeUpstream() as upstream:
+        home.chmod(0o711)
+        root, temporary, listed = home / "root", home / "tmp", home / "calls"
+        listed.write_text("\n".join(sorted(calls)))
+        for folder in (root, temporary):
+            folder.mkdir()
+        shutil.chown(root, NOBODY, NOBODY)
 
-    class Confined(Mirror):
-        before = (*confine, str(tmp_path / "calls"))
+        class Confined(Mirror):
+            before = (
+                *(sys.executable, str(Path(__file__).with_name("confined.py"))),
+                *(str(listed), str(root), str(temporary), str(NOBODY), PYTHON),
+            )
 
-    with FakeUpstream() as upstream, Confined(tmp_path / "root", upstream.url) as mirror:
-        image = upstream.add_image("acme/image", "v1", [os.urandom(1_000_000)])
-        with httpx.Client(base_url=mirror.url, trust_env=False, timeout=30) as client:
-            manifest = client.get("/v2/acme/image/manifests/v1", headers={"Accept": "*/*"})
-            blobs = [client.get(f"/v2/acme/image/blobs/{each}") for each in image.layer_digests]
-            assert client.get("/readyz").json()["status"] == "ok"
-        workers = mirror.workers()
-        status = Path(f"/proc/{workers[0]}/status").read_text()
+        with Confined(
+            root,
+            upstream.url,
+            PYTHONPATH=_packages(),
+            PYTHONDONTWRITEBYTECODE="1",
+            TMPDIR=str(temporary),
+        ) as mirror:
+            image = upstream.add_image("acme/image", "v1", [os.urandom(1_000_000)])
+            with httpx.Client(base_url=mirror.url, trust_env=False, timeout=30) as client:
+                manifest = client.get("/v2/acme/image/manifests/v1", headers={"Accept": "*/*"})
+                blobs = [client.get(f"/v2/acme/image/blobs/{each}") for each in image.layer_digests]
+                ready = client.get("/readyz").json()
+            workers = mirror.workers()
+            status = Path(f"/proc/{workers[0]}/status").read_text()
 
     assert manifest.content == image.manifest
     assert [blob.content for blob in blobs] == list(image.layers)
+    assert ready["status"] == "ok", "the store and the database take what is written"
     assert "Seccomp:\t2" in status, "the workers are under it"
     assert "NoNewPrivs:\t1" in status
-    assert "Operation not permitted" not in mirror.log
+    assert f"Uid:\t{NOBODY}\t{NOBODY}" in status
+    assert "CapBnd:\t0000000000000000" in status
+    for failure in ("Operation not permitted", "Read-only file system", "Permission denied"):
+        assert failure not in mirror.log

@@ -7,47 +7,20 @@ that the image is not built on `python:3.11-slim-bookworm` here.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from tests.deploy.base_image import SETTINGS, gather_wheels, make_base
+from tests.deploy.conftest import NAME
 from tests.e2e import skopeo
 from tests.e2e.dockerd import Dockerd
-from tests.e2e.mirror import PROJECT
-from tests.e2e.parts import require, require_root
-from tests.e2e.processes import environment, eventually, free_port, scratch
+from tests.e2e.processes import environment, eventually, free_port
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-NAME = "mirrorsite"
-PATIENCE = 300.0
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Dockerd]:
-    require("dockerd", "docker", "containerd", "runc", "dpkg-query", "skopeo")
-    require_root()
-    with scratch("engine") as home, Dockerd(home, "http://127.0.0.1:1") as engine:
-        wheels = home / "wheels"
-        wheels.mkdir()
-        gather_wheels(wheels)
-        make_base(home / "base.tar", wheels)
-        changes = (word for line in SETTINGS for word in ("--change", line))
-        engine.docker("import", *changes, str(home / "base.tar"), "base", patience=PATIENCE)
-        engine.docker(
-            *("build", "--network", "none", "--build-arg", "BASE=base", "--tag", NAME),
-            *("--file", str(PROJECT / "deploy/Dockerfile"), str(PROJECT)),
-            patience=PATIENCE,
-        )
-        yield engine
 
 
 @pytest.fixture(scope="module")
@@ -155,50 +128,3 @@ def test_it_holds_what_it_needs_and_nothing_of_ours(engine: Dockerd) -> None:
     assert not held & {"tests", "bench", "data", ".git", ".cache", "config.yml", "docs"}
     inner = engine.docker(*shell, "-A", "/opt/mirrorsite/.venv/bin").split()
     assert "pip" not in inner
-
-
-def _composed(tmp_path: Path, **settings: str) -> dict[str, Any]:
-    """The services as docker-compose understands the file; it is not told to run them here."""
-    require("docker-compose")
-    file = shutil.copy(PROJECT / "deploy/compose.yaml", tmp_path)
-    ended = subprocess.run(
-        ("docker-compose", "--file", str(file), "config"),
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr
-    services: dict[str, Any] = yaml.safe_load(ended.stdout)["services"]
-    return services
-
-
-def test_the_compose_file_runs_the_mirror_alone(tmp_path: Path) -> None:
-    services = _composed(tmp_path)
-
-    assert [name for name, service in services.items() if "profiles" not in service] == ["mirror"]
-    mirror = services["mirror"]
-    assert mirror["environment"] == {"DATABASE_URL": ""}
-    assert mirror["ports"] == ["0.0.0.0:5000:5000/tcp"]
-    assert mirror["read_only"] is True
-    assert mirror["cap_drop"] == ["ALL"]
-
-
-def test_the_compose_file_has_a_profile_with_postgresql_and_tls(tmp_path: Path) -> None:
-    url = "postgresql://mirrorsite:secret@database/mirrorsite"
-    services = _composed(
-        tmp_path,
-        COMPOSE_PROFILES="production",
-        DATABASE_URL=url,
-        MIRROR_LISTEN="127.0.0.1",
-        MIRROR_NAME="mirror.example",
-        POSTGRES_PASSWORD="secret",
-    )
-
-    assert {name for name, service in services.items() if "profiles" in service} == {
-        "database",
-        "front",
-    }
-    assert services["mirror"]["environment"] == {"DATABASE_URL": url}
-    assert services["mirror"]["ports"] == ["127.0.0.1:5000:5000/tcp"]
-    assert services["front"]["environment"]["MIRROR_NAME"] == "mirror.example"
-    assert services["database"]["environment"]["POSTGRES_PASSWORD"] == "secret"

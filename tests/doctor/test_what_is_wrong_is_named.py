@@ -151,6 +151,14 @@ def test_a_store_that_others_can_enter(examine: Examine, tmp_path: Path) -> None
     assert ("warning", "store") in examine().worst()
 
 
+def test_a_store_that_the_group_may_pass_through(examine: Examine, tmp_path: Path) -> None:
+    # Blobs that are handed over to a proxy are below it.
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root").chmod(0o710)
+
+    assert not [line for line in examine().of("store") if "can be entered" in line[1]]
+
+
 def test_a_full_disk(examine: Examine, tmp_path: Path) -> None:
     with _disk(tmp_path / "root", "8m") as root:
         with pytest.raises(OSError, match="No space left"):

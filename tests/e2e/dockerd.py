@@ -18,12 +18,12 @@ class Dockerd(Daemon):
     """
 
     def __init__(self, home: Path, mirror: str | Path) -> None:
-        self._host = f"unix://{home}/docker.sock"
+        self.host = f"unix://{home}/docker.sock"
         self._client_folder = str(home / "client")
         super().__init__(
             (
                 "dockerd",
-                *("--host", self._host),
+                *("--host", self.host),
                 *("--data-root", str(home / "data")),
                 *("--exec-root", str(home / "run")),
                 *("--pidfile", str(home / "dockerd.pid")),
@@ -64,11 +64,11 @@ class Dockerd(Daemon):
 
     def command(self, *arguments: str) -> tuple[str, ...]:
         """The client's command line for this daemon."""
-        return ("docker", "--host", self._host, *arguments)
+        return ("docker", "--host", self.host, *arguments)
 
     def _is_ready(self) -> bool:
         asked = subprocess.run(
-            ("docker", "--host", self._host, "version"),
+            ("docker", "--host", self.host, "version"),
             env=environment(DOCKER_CONFIG=self._client_folder),
             capture_output=True,
         )

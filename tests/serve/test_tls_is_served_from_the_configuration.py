@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -36,6 +37,22 @@ def test_requests_are_answered_over_tls(start: Start, tmp_path: Path) -> None:
 
     assert status(mirror, trusting(tmp_path)) == 404
     assert f"https://127.0.0.1:{mirror.port}" in mirror.output
+
+
+def test_who_would_rather_speak_http2_is_served_by_http1(start: Start, tmp_path: Path) -> None:
+    # docs/decisions/0066: what a connection's requests share would be one thread.
+    mirror = start(REGISTRY_HTTP_TLS="{certificate: mirror.pem, key: mirror.key}")
+    until(mirror.listens, mirror)
+    trust = trusting(tmp_path)
+    trust.set_alpn_protocols(["h2", "http/1.1"])
+
+    with (
+        socket.create_connection(("127.0.0.1", mirror.port), 30) as plain,
+        trust.wrap_socket(plain, server_hostname="127.0.0.1") as client,
+    ):
+        assert client.selected_alpn_protocol() != "h2"
+        client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n")
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
 
 
 def test_plain_http_on_the_same_port_is_refused_in_the_protocols_form(start: Start) -> None:

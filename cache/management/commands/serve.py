@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -163,6 +163,7 @@ def prepare_database() -> None:
     options = connection.settings_dict["OPTIONS"]
     connection.settings_dict["OPTIONS"] = {k: v for k, v in options.items() if k != "pool"}
     try:
+        _keep_from_others(connection.settings_dict)
         found = schema.read()
         if found.newer:
             raise CommandError(
@@ -176,6 +177,22 @@ def prepare_database() -> None:
         raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
     finally:
         connection.close()
+
+
+def _keep_from_others(database: dict[str, Any]) -> None:
+    """SQLite makes its file with the umask, and the files beside it as that one is.
+
+    The group may pass through the root to blobs that are handed over, and shall read no more.
+    """
+    if "sqlite3" not in database["ENGINE"]:
+        return
+    file = Path(database["NAME"])
+    # What cannot be made or changed, SQLite says in better words.
+    with suppress(OSError):
+        file.touch(mode=0o600)
+        for path in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            if path.exists():
+                path.chmod(0o600)
 
 
 def prepare_first_user(root: Path) -> FirstUser | None:

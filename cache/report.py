@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from cache import catalog, logbook, pulse, runtime
+from cache import catalog, logbook, metrics, pulse, runtime
 from cache.contact import Contact
 from cache.pulse import Pulse, Transfer
 from cache.runtime import Runtime
@@ -157,6 +157,7 @@ def keep_showing() -> None:
     levels = logbook.levels_of(runtime.current().config.storage.root)
     while True:
         levels.apply(time.time())
+        metrics.refresh()
         try:
             reporter().show(time.time())
         except OSError as error:

@@ -15,9 +15,11 @@ import ssl
 import sys
 from typing import TYPE_CHECKING
 
-from cache import logbook, runtime
+from cache import logbook, meters, metrics, runtime
 from cache.config import ConfigError, capacity, listener
+from cache.meters import families
 from mirrorsite import logging as mirror_logging
+from mirrorsite import metrics_listener
 from mirrorsite.gunicorn_log import Logger
 from mirrorsite.settings import MIRROR
 from mirrorsite.worker import STOPS
@@ -112,6 +114,17 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
+def on_starting(_arbiter: Arbiter) -> None:
+    """Open what all workers will share: the memory for what they count, and its own address."""
+    # A worker that is replaced may be there for a while beside the one that follows.
+    meters.share(3 * workers + 8)
+    try:
+        metrics_listener.open_socket(MIRROR.http.metrics)
+    except listener.CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
 def when_ready(_arbiter: Arbiter) -> None:
     """Let signals to stop through, which `manage.py serve` holds back until they are handled.
 
@@ -121,26 +134,44 @@ def when_ready(_arbiter: Arbiter) -> None:
     _let_stops_through()
 
 
-def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
+def pre_fork(arbiter: Arbiter, worker: Worker) -> None:
     """Hold such signals back over the fork: a worker that cannot handle them yet would lose them.
 
     The parent lets them through again right after it, the worker once it handles them.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    worker.region = meters.free_region({other.region for other in arbiter.WORKERS.values()})
 
 
 def post_fork(_arbiter: Arbiter, worker: Worker) -> None:
-    """Give the requests under way the time that the operator gives them."""
+    """Give the worker its place to count, and its requests the time that the operator gives."""
+    meters.belong_to(worker.region)
     worker.cfg.set("graceful_timeout", _DRAIN)
 
 
-def post_worker_init(_worker: Worker) -> None:
+def child_exit(_arbiter: Arbiter, worker: Worker) -> None:
+    """A worker has ended, in whatever way: what it has counted stays, what it had goes."""
+    if worker.region is not None:
+        meters.end(worker.region)
+
+
+def post_worker_init(worker: Worker) -> None:
     """Begin what the mirror does by itself, also if nobody ever pulls: threads follow the fork."""
     # Only now are the models there, which the parent never loads.
     from cache import upkeep  # noqa: PLC0415
 
     logbook.attach(logbook.folder_of(MIRROR.storage.root))
     upkeep.start()
+    metrics.watch(lambda: _load(worker))
+    metrics_listener.start(MIRROR.http.metrics)
+
+
+def _load(worker: Worker) -> dict[str, float]:
+    return {
+        families.CONNECTIONS: float(worker.nr_conns),
+        families.IN_PROGRESS: float(worker.at_work),
+        families.THREADS: float(threads),
+    }
 
 
 def _let_stops_through() -> None:

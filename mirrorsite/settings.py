@@ -131,6 +131,7 @@ SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 
 # Every pull passes through this list. What only the dashboard needs steps aside for it.
 MIDDLEWARE = [
+    "cache.api.endings.counted",
     "cache.api.handlers.protocol_answers",
     "mirrorsite.static.StaticFiles",
     "mirrorsite.stack.content_security_policy",

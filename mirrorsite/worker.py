@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import errors
 
+from cache import meters
+from cache.meters import families
 from cache.oci.errors import RegistryError, quote
 from mirrorsite.connections import Connection, Watch
 from mirrorsite.settings import MIRROR
@@ -102,7 +104,14 @@ class Worker(StoppingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._watch = Watch(MIRROR.http.idle_timeout)
+        self.region: int | None = None
+        """Where it counts what it does, see :mod:`cache.meters`."""
         self._accepts = True
+
+    @property
+    def at_work(self) -> int:
+        """How many threads wait for a client, or answer one."""
+        return len(self._watch)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection in. It waits for its first request as it would for the next one."""
@@ -198,6 +207,7 @@ class Worker(StoppingWorker):
         else:
             self.log.error("a request failed outside the application", exc_info=exc)
             refused = RegistryError("UNKNOWN")
+        meters.add(families.REQUESTS, "unparsed", "other", str(int(refused.status)), "none")
         # The client may be gone.
         with contextlib.suppress(OSError):
             send(response(refused))

@@ -156,7 +156,14 @@ SCHEMA: Final = Section(
                         ),
                     }
                 ),
-                "debug": Ignored("there is no debug listener"),
+                "debug": Section(
+                    {
+                        "addr": TEXT,
+                        "prometheus": Section(
+                            {"enabled": TEXT, "path": TEXT, "token": TEXT, "token_file": TEXT}
+                        ),
+                    }
+                ),
                 "h2c": Ignored("the mirror speaks HTTP/1.1"),
                 "host": Ignored("the mirror names itself as its clients do"),
                 "http2": Ignored("the mirror speaks HTTP/1.1"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from cache.config import access_values, pem, retention, upstreams, values
+from cache.config import access_values, metrics, pem, retention, upstreams, values
 from cache.config.document import LARGEST_BYTES, Scalar
 from cache.config.environment import read_environment
 from cache.config.shape import (
@@ -58,14 +58,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             ),
         ),
         log=_log(answers),
-        http=Http(
-            addr=answers.take("http.addr", values.address, Address("", 5000)),
-            tls=_tls(answers),
-            draintimeout=answers.take("http.draintimeout", values.grace, Http().draintimeout),
-            headers=_headers(answers),
-            idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
-            trusted_proxies=answers.take_list(("http", "trusted_proxies"), access_values.network),
-        ),
+        http=_http(answers),
         access=_access(answers),
         proxy=(every := _upstreams(answers))[0],
         others=tuple(every[1:]),
@@ -121,6 +114,19 @@ def _log(answers: Answers) -> Log:
         level=answers.take("log.level", values.level, "info"),
         formatter=answers.take("log.formatter", values.formatter, "text"),
         fields=MappingProxyType(fields),
+    )
+
+
+def _http(answers: Answers) -> Http:
+    addr = answers.take("http.addr", values.address, Address("", 5000))
+    return Http(
+        addr=addr,
+        tls=_tls(answers),
+        draintimeout=answers.take("http.draintimeout", values.grace, Http().draintimeout),
+        headers=_headers(answers),
+        idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
+        trusted_proxies=answers.take_list(("http", "trusted_proxies"), access_values.network),
+        metrics=metrics.read(answers, addr),
     )
 
 

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ParamSpec
 
-from cache import models
+from cache import meters, models
 from cache.catalog.pulls import chunks
 from cache.database import note
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.retention import contents
 from cache.retention.plan import Unit
@@ -94,6 +95,8 @@ def _remove(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list
         for each in done:
             back = sum(doomed[blob.digest] for blob in each.unit.blobs if blob.digest in kept)
             removed.append(replace(each, size=each.size - back))
+            meters.add(families.EVICTIONS, each.unit.reason)
+            meters.add(families.EVICTED, each.unit.reason, amount=each.size - back)
     return removed
 
 

@@ -193,3 +193,11 @@ def test_each_panel_gets_an_answer(prometheus: Prometheus, query: str) -> None:
     eventually(
         lambda: bool(prometheus.ask("query", query=query)["result"]), f"there is data for {query}"
     )
+
+
+def test_the_guide_explains_all_metrics_and_alerts() -> None:
+    guide = (PROJECT / "docs/operating.md").read_text()
+    _, _, section = guide.partition("\n## Metrics\n")
+    section = section.partition("\n## ")[0]
+    assert set(_METRIC.findall(section)) == set(FAMILIES)
+    assert set(re.findall(r"`(Mirrorsite\w+)`", section)) == {rule["alert"] for rule in alerts()}

@@ -58,7 +58,6 @@ def belong_to(number: int | None) -> None:
     global _mine, _belongs_since  # noqa: PLW0603
     _belongs_since = time.time()
     _mine = Sheet(1).region(0) if number is None else _sheet.region(number)
-    _mine.forget(GAUGES)
 
 
 def end(number: int) -> None:

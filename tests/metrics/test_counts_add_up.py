@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -14,14 +13,15 @@ from tests.e2e.processes import eventually
 from tests.e2e.raw import Download
 from tests.e2e.workers import client_of_each_worker
 from tests.fakes.faults import Fault, Gate
-from tests.metrics.scraping import Measured
+from tests.faults.clients import SMALL_WINDOW, Client, pull
+from tests.metrics.scraping import Measured, measured
 
 pytestmark = pytest.mark.e2e
 
 NAME = "library/thing"
 SIZE = 3_000_000
 DATA = bytes(range(250)) * 12_000
-READERS = 6
+FEWEST_READERS = 5
 
 
 def upstream_of(mirror: Measured) -> str:
@@ -82,21 +82,27 @@ def test_one_fill_and_those_who_joined_it(mirror: Measured) -> None:
     mirror.scene.upstream.misbehave(
         Fault(stall=gate, stall_at=1_000_000), method="GET", path=str(digest)
     )
-    with ThreadPoolExecutor(READERS) as pool:
-        pulls = [pool.submit(get, mirror, digest) for _ in range(READERS)]
-        during = mirror.await_that("fill_readers", READERS)
+    server = mirror.scene.mirror
+    with ExitStack() as stack:
+        pulls: list[Download] = []
+        owners: set[int | None] = set()
+        while len(pulls) < FEWEST_READERS or len(owners) < 2:
+            pulls.append(stack.enter_context(Download(server.address, NAME, digest)))
+            owners.add(server.worker_of(pulls[-1].local_port))
+        readers = len(pulls)
+        during = mirror.await_that("fill_readers", readers)
         assert during.of("fills_in_flight") == 1
-        assert during.of("requests_in_progress") == READERS
+        assert during.of("requests_in_progress") == readers
         assert during.of("fills_total") == 0
         gate.open()
-        assert {pull.result(30) for pull in pulls} == {str(digest)}
-    mirror.await_that("fill_joined_readers_total", READERS - 1)
-    found = mirror.await_that("served_bytes_total", READERS * SIZE)
-    assert found.of("fill_joined_readers_total") == READERS - 1
+        assert {pull.read_all() for pull in pulls} == {str(digest)}
+    mirror.await_that("fill_joined_readers_total", readers - 1)
+    found = mirror.await_that("served_bytes_total", readers * SIZE)
+    assert found.of("fill_joined_readers_total") == readers - 1
     assert found.of("fills_total", result="complete") == 1
     assert found.of("fills_total", result="failed") == 0
     assert found.of("fetched_bytes_total") == SIZE
-    assert found.of("requests_total", route="blob", cache="miss") == READERS
+    assert found.of("requests_total", route="blob", cache="miss") == readers
     assert mirror.await_that("fills_in_flight", 0).of("fill_resumes_total") == 0
     mirror.await_that("fill_readers", 0)
 
@@ -203,6 +209,68 @@ def test_many_ended_workers_leave_nothing_behind(mirror: Measured) -> None:
     # Ten have been there, and two are.
     for name in ("worker_start_time_seconds", "worker_resident_memory_bytes"):
         assert {its["worker"] for its, _ in mirror.scrape().each(name)} == {"0", "1"}
+
+
+def test_a_worker_that_has_no_successor_leaves_its_counts_and_nothing_else(
+    mirror: Measured,
+) -> None:
+    path, _ = mirror.scene.held_blob(NAME, SIZE)
+    with client_of_each_worker(mirror.scene.mirror) as clients:
+        for client in clients:
+            client.get(path.removeprefix("/v2/"))
+    mirror.await_that("requests_total", 2, route="blob", cache="hit")
+    # gunicorn's "one worker less".
+    os.kill(mirror.scene.mirror.pid, signal.SIGTTOU)
+    eventually(lambda: len(mirror.scene.mirror.workers()) == 1, "one has ended")
+    found = mirror.await_that("workers", 1)
+    assert len(found.each("worker_open_files")) == 1
+    assert found.of("requests_total", route="blob", cache="hit") == 2
+    assert found.of("served_bytes_total") == 3 * SIZE
+
+
+def test_who_hangs_up_got_what_left_through_sendfile(mirror: Measured) -> None:
+    size = 40_000_000
+    path, _ = mirror.scene.held_blob(NAME, size)
+    before = mirror.await_that("served_bytes_total", size).of("served_bytes_total")
+    with Client(mirror.scene.mirror, window=SMALL_WINDOW) as client:
+        client.ask(path)
+        client.head()
+        client.reset()
+    found = mirror.await_that("requests_total", 1, route="blob", cache="hit")
+    assert 0 < found.of("served_bytes_total") - before < size
+
+
+def test_what_is_evicted_is_counted_with_its_reason() -> None:
+    with measured(REGISTRY_RETENTION_MAX_SIZE="1MiB") as mirror:
+        mirror.scene.held_blob("library/first", 700_000)
+        mirror.await_that("store_bytes", 700_000)
+        mirror.scene.held_blob("library/second", 600_000)
+        found = mirror.await_that("evictions_total", 1, reason="max_size")
+        assert found.of("evicted_bytes_total", reason="max_size") == 700_000
+        assert found.of("evictions_total") == 1
+        assert mirror.await_that("store_bytes", 600_000).of("store_objects") == 1
+
+
+def test_damage_on_the_disk_is_counted_by_who_found_it() -> None:
+    with measured(
+        REGISTRY_STORAGE_SCRUB_INTERVAL="1s", REGISTRY_STORAGE_SCRUB_RATE="1GiB"
+    ) as mirror:
+        path, _ = mirror.scene.held_blob(NAME, SIZE)
+        (file,) = mirror.scene.mirror.root.glob(f"blobs/*/*/{path.rpartition(':')[2]}")
+        file.chmod(0o600)
+        with file.open("r+b") as damaged:
+            damaged.write(b"other bytes")
+        mirror.await_that("store_damaged_total", 1, kind="damaged")
+
+
+def test_a_blob_of_another_size_is_counted_as_damaged(mirror: Measured) -> None:
+    path, data = mirror.scene.held_blob(NAME, SIZE)
+    mirror.await_that("store_objects", 1)
+    (file,) = mirror.scene.mirror.root.glob(f"blobs/*/*/{path.rpartition(':')[2]}")
+    file.chmod(0o600)
+    os.truncate(file, 1000)
+    assert pull(mirror.scene.mirror, path) == data
+    mirror.await_that("store_damaged_total", 1, kind="size")
 
 
 def test_after_a_restart_counting_begins_anew_and_says_so(mirror: Measured) -> None:

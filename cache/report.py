@@ -157,8 +157,8 @@ def keep_showing() -> None:
     levels = logbook.levels_of(runtime.current().config.storage.root)
     while True:
         levels.apply(time.time())
-        metrics.refresh()
         try:
+            metrics.refresh()
             reporter().show(time.time())
         except OSError as error:
             log.debug("This process cannot be shown: %s", error)

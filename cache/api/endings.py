@@ -16,7 +16,13 @@ _BEGAN = "mirrorsite.began"
 #: By the last part but one of a path below `/v2/`.
 _KINDS = {"manifests": "manifest", "blobs": "blob", "tags": "tags", "referrers": "referrers"}
 _LONE = {"/v2/": "base", "/v2": "base", "/v2/_catalog": "catalog", "/v2/token": "token"}
-_OTHERS = {"dashboard": "dashboard", "static": "static", "healthz": "health", "readyz": "health"}
+_OTHERS = {
+    "dashboard": "dashboard",
+    "static": "static",
+    "healthz": "health",
+    "readyz": "health",
+    "metrics": "metrics",
+}
 
 _METHODS = frozenset({"GET", "HEAD"})
 

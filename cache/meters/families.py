@@ -223,7 +223,7 @@ def expected(upstreams: Iterable[str]) -> Iterator[tuple[str, ...]]:
     for upstream in upstreams:
         for name in (SERVED, FETCHED, JOINED, RESUMES):
             yield name, upstream
-        yield from ((FILLS, upstream, result) for result in ("complete", "failed"))
+        yield from ((FILLS, upstream, result) for result in ("complete", "failed", "unanswered"))
         yield from ((VERIFICATION_FAILURES, upstream, what) for what in ("blob", "manifest"))
         yield from ((UPSTREAM_ERRORS, upstream, kind) for kind in ERROR_KINDS)
     for reason in ("expired", "max_size", "min_free", "purged"):

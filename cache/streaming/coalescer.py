@@ -116,8 +116,7 @@ class Coalescer:
         finally:
             if fill.fetches:
                 self._ended.append(Ended(fill.state(), time.time()))
-                result = "failed" if fill.failed else "complete"
-                meters.add(families.FILLS, order.source.upstream, result)
+                meters.add(families.FILLS, order.source.upstream, _result_of(fill))
             elif not fill.failed:
                 # Another process has begun it, or has just ended it.
                 meters.add(families.JOINED, order.source.upstream)
@@ -127,3 +126,10 @@ class Coalescer:
                 self._threads.remove(threading.current_thread())
             fill.end()
             fill.leave()
+
+
+def _result_of(fill: Fill) -> str:
+    """How a fill has ended; `unanswered`: upstream does not have the blob, or cannot say."""
+    if not fill.failed:
+        return "complete"
+    return "unanswered" if fill.origin is None else "failed"

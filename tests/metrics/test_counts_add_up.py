@@ -134,6 +134,23 @@ def test_a_transfer_with_wrong_bytes_fails_its_verification(mirror: Measured) ->
     assert found.of("fill_resumes_total") == 0
 
 
+def test_a_transfer_that_does_not_end_is_told_from_one_that_cannot_begin(mirror: Measured) -> None:
+    digest = mirror.scene.upstream.add_blob(NAME, DATA)
+    mirror.scene.upstream.misbehave(Fault(wrong_byte_at=SIZE - 10), method="GET", path=str(digest))
+    with Download(mirror.scene.mirror.address, NAME, digest) as download:
+        mirror.await_that("fills_total", 1, result="failed")
+        download.hang_up()
+    missing = Digest.of(b"nobody has this")
+    with client_of_each_worker(mirror.scene.mirror) as clients:
+        for client in clients:
+            assert client.get(f"{NAME}/blobs/{missing}").status_code == 404
+    found = mirror.await_that("requests_total", 2, route="blob", status="404")
+    assert found.of("fills_total", result="unanswered") >= 1
+    assert found.of("fills_total", result="failed") == 1
+    assert found.of("fills_total", result="complete") == 0
+    assert found.of("verification_failures_total", content="blob") == 2
+
+
 def test_a_manifest_that_is_not_its_digest_fails_its_verification(mirror: Measured) -> None:
     image = mirror.scene.upstream.add_image(NAME, "latest")
     mirror.scene.upstream.misbehave(Fault(wrong_byte_at=10), method="GET", path="/manifests/")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,6 +17,15 @@ COUNT: Key = ("requests", "manifest")
 NOW: Key = ("connections",)
 GAUGES = frozenset({"connections"})
 BOUNDS = (0.1, 1.0)
+
+
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    """Threads take turns at every chance."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def numbers(region: Region) -> dict[Key, float]:
@@ -87,6 +97,21 @@ def test_no_count_of_many_threads_is_lost() -> None:
         thread.join()
     found = numbers(region)
     assert (found[COUNT], found["seconds", "1"], found["seconds", "sum"]) == (16_000, 16_000, 8000)
+
+
+def test_new_numbers_of_many_threads_each_get_a_place(quick_switches: None) -> None:
+    region = Sheet(1).region(0)
+
+    def count(name: str) -> None:
+        for number in range(100):
+            region.add((name, str(number)))
+
+    threads = [threading.Thread(target=count, args=(f"t{each}",)) for each in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert numbers(region) == {(f"t{each}", str(n)): 1 for each in range(8) for n in range(100)}
 
 
 def test_what_was_begun_and_not_ended_is_not_read() -> None:

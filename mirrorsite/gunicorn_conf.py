@@ -114,15 +114,16 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def on_starting(_arbiter: Arbiter) -> None:
+def on_starting(arbiter: Arbiter) -> None:
     """Open what all workers will share: the memory for what they count, and its own address."""
     # A worker that is replaced may be there for a while beside the one that follows.
     meters.share(3 * workers + 8)
     try:
         metrics_listener.open_socket(MIRROR.http.metrics)
     except listener.CannotListen as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
+        # `serve` has tried it a moment ago, and would have told. A mirror that serves unseen is
+        # better than none.
+        arbiter.log.error("metrics cannot be read: %s", error)
 
 
 def when_ready(_arbiter: Arbiter) -> None:
@@ -141,6 +142,8 @@ def pre_fork(arbiter: Arbiter, worker: Worker) -> None:
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     worker.region = meters.free_region({other.region for other in arbiter.WORKERS.values()})
+    if worker.region is None:
+        arbiter.log.error("a worker more than there is room for: what it does is not in metrics")
 
 
 def post_fork(_arbiter: Arbiter, worker: Worker) -> None:

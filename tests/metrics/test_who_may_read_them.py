@@ -12,7 +12,7 @@ from cache.metrics import is_admitted
 from tests.e2e.processes import free_port
 from tests.e2e.workers import client_of_each_worker
 from tests.fakes.faults import Fault, Gate
-from tests.faults.clients import scene, whole_log
+from tests.faults.clients import assert_calm, scene, whole_log
 from tests.metrics.scraping import measured, parse
 
 TOKEN = "3f9c1e7a5b2d4c6e8f0a"
@@ -45,6 +45,29 @@ def test_an_address_of_their_own_answers_nothing_else() -> None:
         with pytest.raises(httpx.TransportError):
             get(mirror.url, **{"X-Long": "x" * 40_000})
         assert get(mirror.url).status_code == 200
+
+
+@pytest.mark.e2e
+def test_nothing_that_is_sent_there_ends_it() -> None:
+    nonsense = (
+        b"\x00\xff\r\n\r\n",
+        b"GET /metrics\r\n\r\n",
+        b"GET  /metrics HTTP/1.1\r\n\r\n",
+        b"GET /metrics HTTP/2\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+        b"\r\n\r\n",
+    )
+    with measured() as mirror:
+        host, port = mirror.url.removeprefix("http://").removesuffix("/metrics").split(":")
+        for sent in nonsense:
+            with socket.create_connection((host, int(port)), 10) as connection:
+                connection.sendall(sent)
+                assert connection.recv(1000).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+            with socket.create_connection((host, int(port)), 10):
+                pass  # and away
+        for _ in range(8):
+            assert mirror.scrape().of("workers") >= 1
+        assert_calm(mirror.scene.mirror)
 
 
 @pytest.mark.e2e

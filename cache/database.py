@@ -18,6 +18,9 @@ from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from cache import meters
+from cache.meters import families
+
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -36,18 +39,32 @@ def question(ask: Callable[P, R]) -> Callable[P, R]:
 
     It must be safe to repeat. Raises ``django.db.Error`` when the database does not answer.
     """
+    return _asked(ask, "question")
 
-    @functools.wraps(ask)
-    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
-        began = time.monotonic()
+
+def _asked(ask: Callable[P, R], kind: str) -> Callable[P, R]:
+    """The same for a ``kind`` of it whose time is measured."""
+
+    def ask_twice(began: float, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return ask(*args, **kwargs)
         except TROUBLE:
             if time.monotonic() - began >= _AT_ONCE or not _discard_dead_connections():
                 raise
             return ask(*args, **kwargs)
+
+    @functools.wraps(ask)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        began = time.monotonic()
+        try:
+            return ask_twice(began, *args, **kwargs)
+        except TROUBLE:
+            meters.add(families.DATABASE_ERRORS, kind)
+            raise
         finally:
             connection.close_if_unusable_or_obsolete()
+            seconds = time.monotonic() - began
+            meters.observe(families.DATABASE_SECONDS, kind, value=seconds)
 
     return asked
 
@@ -71,7 +88,7 @@ def note(
     """
 
     def decorate(write: Callable[P, None]) -> Callable[P, bool]:
-        asked = question(transaction.atomic(write))
+        asked = _asked(transaction.atomic(write), "note")
 
         @functools.wraps(write)
         def noted(*args: P.args, **kwargs: P.kwargs) -> bool:

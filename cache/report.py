@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from cache import catalog, logbook, pulse, runtime
+from cache import catalog, logbook, metrics, pulse, runtime
 from cache.contact import Contact
 from cache.pulse import Pulse, Transfer
 from cache.runtime import Runtime
@@ -159,6 +159,7 @@ def keep_showing() -> None:
         levels.apply(time.time())
         logbook.flush()
         try:
+            metrics.refresh()
             reporter().show(time.time())
         except OSError as error:
             log.debug("This process cannot be shown: %s", error)

@@ -194,6 +194,7 @@ def _endpoint(proxy: Proxy) -> Endpoint:
         first_byte_timeout=proxy.first_byte_timeout.total_seconds(),
         stall_timeout=proxy.stall_timeout.total_seconds(),
         user_agent=USER_AGENT,
+        name=proxy.name,
     )
 
 

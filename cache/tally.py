@@ -78,6 +78,11 @@ class Tally:
             elif len(self._counts) < MOST_REPOSITORIES:
                 self._counts[repository] = counts
 
+    def waiting(self) -> int:
+        """How many repositories have sums that have yet to be taken."""
+        with self._lock:
+            return len(self._counts)
+
     def note_pull(self, pull: Pull) -> None:
         """Remember who pulled last."""
         self._pulls.append(pull)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,6 +54,18 @@ class Traffic:
         self._most = most
         self._manifests: dict[tuple[Repository, Digest], datetime] = {}
         self._blobs: dict[Digest, datetime] = {}
+        self.told_at = time.monotonic()
+        """When the database was last told all there was (:func:`time.monotonic`)."""
+
+    def waiting(self) -> dict[str, int]:
+        """How many things of each kind have yet to be told."""
+        with self._lock:
+            return {
+                "manifest_pulls": len(self._manifests),
+                "blob_pulls": len(self._blobs),
+                "confirmations": len(self._confirmed),
+                "token_uses": len(self._used),
+            }
 
     def note_manifest(self, repository: Repository, digest: Digest, at: datetime) -> None:
         """A client was given the manifest."""

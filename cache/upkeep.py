@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from cache import catalog, report, retention, runtime, scrub
+from cache import catalog, meters, report, retention, runtime, scrub
 from cache.access import machine_tokens
+from cache.meters import families
 from cache.scrub import Finding, Job, Pace
 from cache.signals import RollCall
 
@@ -40,7 +41,11 @@ def flush() -> bool:
     Raises ``OSError`` if the store's folders are gone.
     """
     traffic = runtime.current().traffic
+    began_at = time.monotonic()
     is_written = catalog.write_down(traffic)
+    if is_written:
+        # What came meanwhile is younger.
+        traffic.told_at = began_at
     used = traffic.take_used()
     if used:
         machine_tokens.record_use(used)
@@ -77,6 +82,12 @@ def background_place() -> Path:
 def command_place() -> Path:
     """The same for the operator's own passes, which the background's do not disturb."""
     return runtime.current().config.storage.root / "verify_store.json"
+
+
+def _note_finding(finding: Finding) -> None:
+    scrub.log_finding(finding)
+    if finding.kind in scrub.DAMAGE:
+        meters.add(families.DAMAGED, finding.kind)
 
 
 def _keep_flushing() -> None:
@@ -127,7 +138,7 @@ def _scrub() -> None:
         wanted = mirror.config.storage.scrub
         if wanted.interval:
             scrub.keep_verifying(
-                scrub_job(wanted.rate, repair=True, on_finding=scrub.log_finding),
+                scrub_job(wanted.rate, repair=True, on_finding=_note_finding),
                 background_place(),
                 mirror.locks / "scrub.lock",
                 wanted.interval.total_seconds(),

@@ -78,6 +78,9 @@ class Watch:
         self._lock = threading.Lock()
         self._waits: dict[Connection, _Wait] = {}
 
+    def __len__(self) -> int:
+        return len(self._waits)
+
     def request(self, connection: Connection) -> None:
         """A thread begins to read a request."""
         self._enter(connection, Late.REQUEST)

@@ -6,6 +6,7 @@ in seconds.
 
 from __future__ import annotations
 
+import functools
 import logging.config
 import math
 import os
@@ -13,10 +14,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from cache import logbook, request, runtime
+from cache import logbook, meters, metrics, request, runtime
 from cache.config import ConfigError, capacity, listener
+from cache.meters import families
 from mirrorsite import logging as mirror_logging
-from mirrorsite import reloading, tls
+from mirrorsite import metrics_listener, reloading, tls
 from mirrorsite.gunicorn_log import Logger
 from mirrorsite.settings import MIRROR
 from mirrorsite.worker import HELD_BACK
@@ -92,11 +94,18 @@ def ssl_context(_config: Config, _default: object) -> ssl.SSLContext:
 
 
 def on_starting(arbiter: Arbiter) -> None:
-    """Read the configuration again at SIGHUP, where gunicorn would replace the workers.
-
-    Of that no hook keeps it; the parent looks for what handles a signal when one has come.
-    """
+    """Open what all workers will share: the memory for what they count, and its own address."""
+    # At SIGHUP gunicorn would replace the workers. Of that no hook keeps it; it looks for what
+    # handles a signal when one has come.
     arbiter.handle_hup = functools.partial(reloading.in_parent, arbiter)
+    # A worker that is replaced may be there for a while beside the one that follows.
+    meters.share(3 * workers + 8)
+    try:
+        metrics_listener.open_socket(MIRROR.http.metrics)
+    except listener.CannotListen as error:
+        # `serve` has tried it a moment ago, and would have told. A mirror that serves unseen is
+        # better than none.
+        arbiter.log.error("metrics cannot be read: %s", error)
 
 
 def when_ready(_arbiter: Arbiter) -> None:
@@ -108,7 +117,7 @@ def when_ready(_arbiter: Arbiter) -> None:
     _let_stops_through()
 
 
-def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
+def pre_fork(arbiter: Arbiter, worker: Worker) -> None:
     """Hold such signals back over the fork: a worker that cannot handle them yet would lose them.
 
     The parent lets them through again right after it, the worker once it handles them.
@@ -116,11 +125,21 @@ def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     # A worker begins with the newest certificate that loads.
     tls.look()
+    worker.region = meters.free_region({other.region for other in arbiter.WORKERS.values()})
+    if worker.region is None:
+        arbiter.log.error("a worker more than there is room for: what it does is not in metrics")
 
 
 def post_fork(_arbiter: Arbiter, worker: Worker) -> None:
-    """Give the requests under way the time that the operator gives them."""
+    """Give the worker its place to count, and its requests the time that the operator gives."""
+    meters.belong_to(worker.region)
     worker.cfg.set("graceful_timeout", _DRAIN)
+
+
+def child_exit(_arbiter: Arbiter, worker: Worker) -> None:
+    """A worker has ended, in whatever way: what it has counted stays, what it had goes."""
+    if worker.region is not None:
+        meters.end(worker.region)
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -130,7 +149,18 @@ def post_worker_init(worker: Worker) -> None:
 
     worker.request_log.keep = logbook.attach(logbook.folder_of(MIRROR.storage.root)).note
     request.listen(worker.request_log)
+    request.listen(metrics.count_request)
     upkeep.start()
+    metrics.watch(lambda: _load(worker))
+    metrics_listener.start(MIRROR.http.metrics)
+
+
+def _load(worker: Worker) -> dict[str, float]:
+    return {
+        families.CONNECTIONS: float(worker.nr_conns),
+        families.IN_PROGRESS: float(worker.at_work),
+        families.THREADS: float(threads),
+    }
 
 
 def _let_stops_through() -> None:

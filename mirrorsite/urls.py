@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import include, path
 
-from cache.api import health
+from cache.api import health, metrics
 from cache.api.base import base_without_slash
 from dashboard.theme import PLACE
 
@@ -32,6 +33,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dashboard", to_dashboard),
     path("", to_dashboard),
 ]
+
+_metrics = settings.MIRROR.http.metrics
+if _metrics.enabled and _metrics.addr is None:
+    urlpatterns.insert(0, path(_metrics.path[1:], metrics.scrape))
 
 
 def _plain(status: HTTPStatus) -> HttpResponse:

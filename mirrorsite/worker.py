@@ -111,8 +111,15 @@ class Worker(AnsweringWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._watch = Watch(MIRROR.http.idle_timeout)
+        self.region: int | None = None
+        """Where it counts what it does, see :mod:`cache.meters`."""
         self._accepts = True
         self.request_log = RequestLog(project.MIRROR.log)
+
+    @property
+    def at_work(self) -> int:
+        """How many threads wait for a client, or answer one."""
+        return len(self._watch)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection in. It waits for its first request as it would for the next one."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from cache import runtime
+from cache import meters, runtime
 from cache.api.forwarding import client_address
 from cache.api.responses import blob_response
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
@@ -32,6 +33,7 @@ def count_manifest(
         counts.stale = int(outcome is Outcome.STALE)
         _note_pull(request, repository, reference)
     runtime.current().tally.count(repository, counts)
+    meters.add(families.SERVED, repository.upstream, amount=length)
 
 
 def count_request(repository: Repository) -> None:
@@ -44,9 +46,12 @@ def counted_blob(
 ) -> HttpResponseBase:
     """The answer to a GET of a blob, which counts what it sends when it ends."""
     tally = runtime.current().tally
-    response = blob_response(
-        request, blob, on_end=lambda sent: tally.count(repository, Counts(served=sent))
-    )
+
+    def end(sent: int) -> None:
+        tally.count(repository, Counts(served=sent))
+        meters.add(families.SERVED, repository.upstream, amount=sent)
+
+    response = blob_response(request, blob, on_end=end)
     outcome = blob.outcome if isinstance(blob, Held) else Outcome.MISS
     counts = Counts(requests=1)
     _count_outcome(counts, outcome)

@@ -140,8 +140,8 @@ SCHEMA: Final = Section(
                 "tls": Section(
                     {
                         "certificate": Text(
-                            "a PEM file: the mirror speaks TLS with it; goes with `http.tls.key`; both "
-                            "are taken up anew [when they change](operating.md#tls)",
+                            "a PEM file: the mirror speaks TLS with it; goes with `http.tls.key`; "
+                            "both are taken up anew [when they change](operating.md#tls)",
                             "plain HTTP",
                             "the path of a readable PEM file",
                         ),
@@ -171,7 +171,32 @@ SCHEMA: Final = Section(
                         ),
                     }
                 ),
-                "debug": Ignored("there is no debug listener"),
+                "debug": Section(
+                    {
+                        "addr": Text(
+                            "`host:port` where metrics are answered and nothing else, in plain "
+                            "HTTP",
+                            "among the other paths",
+                        ),
+                        "prometheus": Section(
+                            {
+                                "enabled": Text(
+                                    "`true`: Prometheus may read [metrics](operating.md#metrics), "
+                                    "at `http.debug.addr` or with a token; one of the two is "
+                                    "needed",
+                                    "`false`",
+                                ),
+                                "path": Text("the path of the metrics", "`/metrics`"),
+                                "token": Text(
+                                    "what a scrape has to send as `Authorization: Bearer …`: 16 "
+                                    "characters at least",
+                                    "none",
+                                ),
+                                "token_file": Text("a file with that token alone", "none"),
+                            }
+                        ),
+                    }
+                ),
                 "h2c": Ignored("the mirror speaks HTTP/1.1"),
                 "host": Ignored("the mirror names itself as its clients do"),
                 "http2": Ignored("the mirror speaks HTTP/1.1"),

@@ -19,6 +19,8 @@ _EVERYWHERE = frozenset({"", ALL_IPV4, ALL_IPV6})
 _ONLY_IPV6 = Path("/proc/sys/net/ipv6/bindv6only")
 # RFC 5737: an address that is nobody's. Connecting a datagram socket sends nothing; it only asks
 # the system which of its own addresses it would send from.
+#: So many connections may wait to be accepted.
+_WAITING = 64
 _NOBODY = ("192.0.2.1", 9)
 
 
@@ -33,16 +35,23 @@ def binding(address: Address) -> Address:
     return replace(address, host=ALL_IPV6 if _takes_both() else ALL_IPV4)
 
 
-def check(address: Address) -> None:
-    """Raise CannotListen unless `address` can be bound just now."""
+def check(address: Address, key: str = "http.addr") -> None:
+    """Raise CannotListen unless `address`, which `key` has set, can be bound just now."""
+    listen(address, key).close()
+
+
+def listen(address: Address, key: str = "http.addr") -> socket.socket:
+    """A socket that listens there. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((address.host, address.port))
-            trial.listen(1)
-        except OSError as error:
-            raise CannotListen(_sentence(address, error)) from None
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address.host, address.port))
+        listening.listen(_WAITING)
+    except OSError as error:
+        listening.close()
+        raise CannotListen(_sentence(address, error, key)) from None
+    return listening
 
 
 def url(http: Http) -> str:
@@ -75,14 +84,14 @@ def _own_address() -> str:
     return host if not host.startswith("127.") else socket.gethostname()
 
 
-def _sentence(address: Address, error: OSError) -> str:
+def _sentence(address: Address, error: OSError, key: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {address.port} is in use: another program listens on {address}; "
-            "stop it, or set http.addr to another port"
+            f"stop it, or set {key} to another port"
         )
     if error.errno == errno.EACCES:
-        return f"port {address.port} needs a privilege that this user does not have; set http.addr"
+        return f"port {address.port} needs a privilege that this user does not have; set {key}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine has no address {address.host}; set http.addr to one that it has"
-    return f"cannot listen on {address}: {error.strerror or error}; set http.addr"
+        return f"this machine has no address {address.host}; set {key} to one that it has"
+    return f"cannot listen on {address}: {error.strerror or error}; set {key}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from cache.config import access_values, pem, retention, upstreams, values
+from cache.config import access_values, metrics, pem, retention, upstreams, values
 from cache.config.document import LARGEST_BYTES, Scalar
 from cache.config.environment import read_environment
 from cache.config.shape import (
@@ -58,15 +58,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             ),
         ),
         log=_log(answers),
-        http=Http(
-            addr=answers.take("http.addr", values.address, Address("", 5000)),
-            tls=_tls(answers),
-            draintimeout=answers.take("http.draintimeout", values.grace, Http().draintimeout),
-            headers=_headers(answers),
-            idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
-            trusted_proxies=answers.take_list(("http", "trusted_proxies"), access_values.network),
-            accel_prefix=_accel_prefix(answers),
-        ),
+        http=_http(answers),
         access=_access(answers),
         proxy=(every := _upstreams(answers))[0],
         others=tuple(every[1:]),
@@ -123,6 +115,20 @@ def _log(answers: Answers) -> Log:
         formatter=answers.take("log.formatter", values.formatter, "text"),
         requests=not answers.take("log.accesslog.disabled", values.boolean, default=False),
         fields=MappingProxyType(fields),
+    )
+
+
+def _http(answers: Answers) -> Http:
+    addr = answers.take("http.addr", values.address, Address("", 5000))
+    return Http(
+        addr=addr,
+        tls=_tls(answers),
+        draintimeout=answers.take("http.draintimeout", values.grace, Http().draintimeout),
+        headers=_headers(answers),
+        idle_timeout=answers.take("http.idle_timeout", values.patience, Http().idle_timeout),
+        trusted_proxies=answers.take_list(("http", "trusted_proxies"), access_values.network),
+        accel_prefix=_accel_prefix(answers),
+        metrics=metrics.read(answers, addr),
     )
 
 

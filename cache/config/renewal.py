@@ -21,6 +21,7 @@ def renewed(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
         "http.addr": old.http.addr != new.http.addr,
         "http.tls": old.http.tls != new.http.tls,
         "http.idle_timeout": old.http.idle_timeout != new.http.idle_timeout,
+        "http.debug": old.http.metrics != new.http.metrics,
         "http.draintimeout": old.http.draintimeout != new.http.draintimeout,
         "DATABASE_URL": old.database_url != new.database_url,
     }
@@ -30,6 +31,7 @@ def renewed(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
         tls=old.http.tls,
         idle_timeout=old.http.idle_timeout,
         draintimeout=old.http.draintimeout,
+        metrics=old.http.metrics,
     )
     storage = replace(new.storage, root=old.storage.root, scrub=old.storage.scrub)
     config = replace(new, storage=storage, http=http, database_url=old.database_url)

@@ -118,6 +118,20 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where Prometheus may read what the mirror counts; nowhere, unless `enabled`.
+
+    addr: an address of its own, which is all that answers there; None: among the other paths.
+    token: whoever reads has to show it; empty: nobody has to.
+    """
+
+    enabled: bool = False
+    addr: Address | None = None
+    path: str = "/metrics"
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
     """The listener; `headers` are added to every answer, each with all of its values.
 
@@ -134,6 +148,7 @@ class Http:
     draintimeout: timedelta = timedelta(seconds=30)
     trusted_proxies: tuple[Network, ...] = ()
     accel_prefix: str = ""
+    metrics: Metrics = Metrics()
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,8 @@ def dotted(path: Path) -> str:
 def _is_secret(path: Path) -> bool:
     # The registry secret.example has no secret in its name.
     names = path[:1] + path[2:] if path[0] == "upstreams" else path
+    if names[-1] == "token":
+        return True
     return any(word in name for name in names for word in _SECRET_WORDS)
 
 

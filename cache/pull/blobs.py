@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from cache import catalog, runtime
+from cache import catalog, meters, runtime
 from cache.access.decision import Client
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
 from cache.pull.asking import asking, note_contact
@@ -216,6 +217,7 @@ def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:
         return file
     with file:
         if store.quarantine(digest, file):
+            meters.add(families.DAMAGED, "size")
             message = "The blob %s has %d bytes in the store and had %d: it is in quarantine"
             log.error(message, digest, found, recorded)
     return None
@@ -345,6 +347,7 @@ class _CountedStream:
         try:
             for chunk in self._stream.chunks:
                 taken += len(chunk)
+                meters.add(families.FETCHED, self._repository.upstream, amount=len(chunk))
                 yield chunk
         finally:
             took = round((time.monotonic() - began) * 1000)

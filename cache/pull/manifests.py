@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from cache import catalog, freshness, runtime
+from cache import catalog, freshness, meters, runtime
 from cache.access.decision import Client
 from cache.catalog import KnownTag, StoredManifest
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.oci.manifest import BadManifest, Manifest, child_for, read_manifest
@@ -217,7 +218,7 @@ def _obtain_unnamed(
 ) -> tuple[StoredManifest, Outcome]:
     """A tag's manifest from an upstream that does not tell digests: only its bytes tell."""
     answer = _get(repository, tag)
-    manifest = _read(tag, answer, answer.digest)
+    manifest = _read(repository.upstream, tag, answer, answer.digest)
     if known is not None and known.manifest.digest == manifest.digest:
         return known.manifest, Outcome.REVALIDATED
     catalog.record_manifest(repository, manifest, runtime.current().now())
@@ -270,7 +271,7 @@ def _is_vouched_for(repository: Repository, digest: Digest) -> bool:
 
 def _fetch(repository: Repository, digest: Digest) -> Manifest:
     """Upstream's manifest, verified and recorded."""
-    manifest = _read(digest, _get(repository, digest), digest)
+    manifest = _read(repository.upstream, digest, _get(repository, digest), digest)
     catalog.record_manifest(repository, manifest, runtime.current().now())
     return manifest
 
@@ -279,13 +280,17 @@ def _get(repository: Repository, reference: Tag | Digest) -> ManifestBody:
     mirror = runtime.current()
     answer = mirror.upstream_of(repository).get_manifest(repository.name, reference)
     mirror.tally.count(repository, Counts(fetched=len(answer.body)))
+    meters.add(families.FETCHED, repository.upstream, amount=len(answer.body))
     return answer
 
 
-def _read(reference: Tag | Digest, answer: ManifestBody, digest: Digest | None) -> Manifest:
+def _read(
+    upstream: str, reference: Tag | Digest, answer: ManifestBody, digest: Digest | None
+) -> Manifest:
     try:
         return read_manifest(answer.body, answer.content_type, digest)
     except BadManifest as error:
+        meters.add(families.VERIFICATION_FAILURES, upstream, "manifest")
         raise errors.BadAnswer(f"upstream's manifest {reference} is not usable: {error}") from error
 
 

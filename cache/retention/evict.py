@@ -20,9 +20,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ParamSpec
 
-from cache import models
+from cache import meters, models
 from cache.catalog.pulls import chunks
 from cache.database import note
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.retention import contents
 from cache.retention.pins import list_pins
@@ -107,7 +108,11 @@ def _remove(
         if kept:
             were, done = done, [_without(each, kept, doomed) for each in done]
             _persistently(_correct_removals, [each for each in done if each not in were])
-        removed += (each for each in done if each.unit.links or each.blobs)
+        gone = [each for each in done if each.unit.links or each.blobs]
+        for each in gone:
+            meters.add(families.EVICTIONS, each.unit.reason)
+            meters.add(families.EVICTED, each.unit.reason, amount=each.size)
+        removed += gone
     return removed
 
 

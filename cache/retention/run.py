@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
-from cache import catalog, models, runtime
+from cache import catalog, meters, models, runtime
 from cache.database import note, question
+from cache.meters import families
 from cache.retention import reserve
 from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
@@ -183,5 +184,8 @@ def _correct_times(now: datetime) -> None:
 def measure() -> Use:
     """What the store holds, as recorded, and its disk; raises ``OSError``."""
     space = runtime.current().store.space()
-    held = models.Blob.objects.aggregate(held=Sum("size"))["held"] or 0
-    return Use(held, space.total, space.free)
+    found = models.Blob.objects.aggregate(held=Sum("size", default=0), blobs=Count("pk"))
+    meters.put(families.HELD, value=found["held"])
+    meters.put(families.OBJECTS, value=found["blobs"])
+    meters.put(families.MEASURED, value=runtime.current().now().timestamp())
+    return Use(found["held"], space.total, space.free)

@@ -4,7 +4,7 @@ This room knows the store as :class:`~cache.streaming.store.Store` and the datab
 :class:`~cache.scrub.verify.Records`; time comes in through :class:`~cache.scrub.pace.Pace`.
 """
 
-from cache.scrub.findings import Finding, Kind
+from cache.scrub.findings import DAMAGE, Finding, Kind
 from cache.scrub.pace import Pace
 from cache.scrub.place import Place, resumable
 from cache.scrub.reading import read_from_disk
@@ -12,6 +12,7 @@ from cache.scrub.schedule import alone, keep_verifying, log_finding
 from cache.scrub.verify import Job, Records, verify
 
 __all__ = [
+    "DAMAGE",
     "Finding",
     "Job",
     "Kind",

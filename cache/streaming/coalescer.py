@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cache import meters
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.streaming import filler
 from cache.streaming.fill import Fill, FillState
@@ -89,6 +91,8 @@ class Coalescer:
             # One that has just failed has still its report to write: it is nobody's way any more.
             if fill is None or fill.failed:
                 fill = self._start(order)
+            else:
+                meters.add(families.JOINED, order.source.upstream)
             fill.enter(order)
             return fill
 
@@ -112,9 +116,20 @@ class Coalescer:
         finally:
             if fill.fetches:
                 self._ended.append(Ended(fill.state(), time.time()))
+                meters.add(families.FILLS, order.source.upstream, _result_of(fill))
+            elif not fill.failed:
+                # Another process has begun it, or has just ended it.
+                meters.add(families.JOINED, order.source.upstream)
             with self._lock:
                 if self._fills.get(order.digest) is fill:
                     del self._fills[order.digest]
                 self._threads.remove(threading.current_thread())
             fill.end()
             fill.leave()
+
+
+def _result_of(fill: Fill) -> str:
+    """How a fill has ended; `unanswered`: upstream does not have the blob, or cannot say."""
+    if not fill.failed:
+        return "complete"
+    return "unanswered" if fill.origin is None else "failed"

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cache import meters
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.streaming.fill import Fill
 from cache.streaming.order import Order
@@ -204,6 +206,8 @@ class _Filling:
                     self._fetch()
                 if self._is_right():
                     return
+                upstream = self.order.source.upstream
+                meters.add(families.VERIFICATION_FAILURES, upstream, "blob")
                 log.warning(
                     "%s: the bytes from upstream for %s have another digest",
                     self.order.origin,
@@ -268,6 +272,8 @@ class _Filling:
         size = stream.size
         if size is not None and size < self.part.size:
             raise _Restart
+        if stream.offset:
+            meters.add(families.RESUMES, self.order.source.upstream)
         expected = size if size is not None else self.order.size
         self.info = PartInfo(size, self.order.origin)
         self.fill.answered(size, self.order.origin)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from cache import meters
+from cache.meters import families
 from cache.streaming.fill import HOLDBACK
 from cache.streaming.order import Order
 from cache.streaming.source import AWAY, CHANGED, CORRUPT, INTERRUPTED, SourceFailed, SourceStream
@@ -57,6 +59,7 @@ def read_past(order: Order, rest: Rest) -> Iterator[bytes]:
         if not to_the_end and rest.stop is not None and offset + len(chunk) >= rest.stop:
             return
     if hasher.hexdigest() != order.digest.hex:
+        meters.add(families.VERIFICATION_FAILURES, order.source.upstream, "blob")
         raise SourceFailed(CORRUPT, "upstream gave bytes that do not match the digest")
     if held:
         yield held

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from cache import meters
+from cache.meters import families
 from cache.oci.digest import Digest
 from cache.oci.manifest import MAX_MANIFEST_BYTES
 from cache.oci.media_types import ACCEPT, OCI_INDEX, media_type_of
@@ -72,6 +74,8 @@ _UNSUPPORTED = frozenset({405, 501})
 
 class _HeadRefused(UpstreamError):
     """No HEAD for blobs here; caught where it is raised for."""
+
+    kind = "head_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,10 +331,35 @@ class Upstream:
         RateLimited, without a request, while upstream takes none of this kind.
         """
         by = by or self._ourselves
-        by.ledger.check(kind)
+        try:
+            by.ledger.check(kind)
+        except UpstreamError:
+            meters.add(families.UPSTREAM_ERRORS, self.endpoint.name, "held_back")
+            raise
+        began = time.monotonic()
+        try:
+            with self._answered(method, url, name, headers or {}, kind, by, transfer) as reply:
+                seconds = time.monotonic() - began
+                meters.observe(families.UPSTREAM_SECONDS, self.endpoint.name, kind, value=seconds)
+                yield reply
+        except UpstreamError as error:
+            meters.add(families.UPSTREAM_ERRORS, self.endpoint.name, error.kind)
+            raise
+
+    @contextmanager
+    def _answered(
+        self,
+        method: str,
+        url: httpx.URL,
+        name: RepositoryName | None,
+        sent: Mapping[str, str],
+        kind: Kind,
+        by: _Asker,
+        transfer: bool,
+    ) -> Iterator[Reply]:
+        """The answer to a request, or, if it was a challenge, to the one that meets it."""
         scope = None if name is None else f"repository:{name}:pull"
         authorization = by.authenticator.authorization(scope)
-        sent = headers or {}
         with self._transport.open(method, url, sent, authorization, transfer=transfer) as reply:
             if reply.away or not by.authenticator.can_answer(reply.status):
                 by.ledger.note(kind, reply)

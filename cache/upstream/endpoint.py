@@ -41,6 +41,7 @@ class Endpoint:
       next one waits.
     bandwidth: bytes per second of the transfers of all processes together; None: no bound.
     offline: it is never asked.
+    name: what the mirror calls it where it counts what it does.
     """
 
     url: str
@@ -61,6 +62,7 @@ class Endpoint:
     bandwidth: int | None = None
     offline: bool = False
     user_agent: str = "mirrorsite"
+    name: str = ""
 
     def __post_init__(self) -> None:
         url = parse_http_url(self.url)

@@ -32,7 +32,7 @@ OTHERS = [
     ("catalog: {maxentries: 5}", "catalog"),
     ("policy: {repository: {classes: [image]}}", "policy"),
     ("compatibility: {schema1: {enabled: true}}", "compatibility"),
-    ("http: {debug: {addr: ':5001'}}", "http.debug"),
+    ("http: {debug: {addr: ':5001'}}", "http.debug.addr"),
     ("http: {http2: {disabled: true}}", "http.http2"),
     ("http: {h2c: {enabled: true}}", "http.h2c"),
     ("http: {secret: s}", "http.secret"),

@@ -47,6 +47,22 @@ def test_a_port_in_use_is_told(start: Start) -> None:
     assert f"port {port} is in use" in said
 
 
+def test_a_port_in_use_where_metrics_are_to_be_is_told(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        said = refused(
+            start(
+                REGISTRY_HTTP_DEBUG_ADDR=f"127.0.0.1:{port}",
+                REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED="true",
+            ),
+            1,
+        )
+
+    assert f"port {port} is in use" in said
+    assert "set http.debug.addr to another port" in said
+
+
 def test_an_address_of_another_machine_is_told(start: Start) -> None:
     said = refused(start(REGISTRY_HTTP_ADDR="192.0.2.1:5000"), 1)
 

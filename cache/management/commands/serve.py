@@ -67,6 +67,8 @@ class Command(BaseCommand):
         prepare_root(config.storage.root)
         prepare_store(config)
         prepare_port(listener.binding(config.http.addr))
+        if config.http.metrics.addr is not None:
+            prepare_port(listener.binding(config.http.metrics.addr), "http.debug.addr")
         prepare_database()
         first_user = prepare_first_user(config.storage.root)
         self.sweep(config)
@@ -142,12 +144,12 @@ def prepare_store(config: Config) -> None:
         ) from None
 
 
-def prepare_port(address: Address) -> None:
+def prepare_port(address: Address, key: str = "http.addr") -> None:
     """Make sure that it can be listened there. A mirror that was just killed leaves soon."""
     deadline = time.monotonic() + PORT_PATIENCE
     while True:
         try:
-            listener.check(address)
+            listener.check(address, key)
         except listener.CannotListen as error:
             if time.monotonic() >= deadline:
                 raise CommandError(str(error)) from None

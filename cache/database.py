@@ -47,9 +47,19 @@ def question(ask: Callable[P, R]) -> Callable[P, R]:
                 raise
             return ask(*args, **kwargs)
         finally:
-            connection.close_if_unusable_or_obsolete()
+            give_back()
 
     return asked
+
+
+def give_back() -> None:
+    """Have the pool get its connection back, unless a transaction is under way on it.
+
+    A question that is part of a larger transaction leaves the connection to that: Django would
+    close it here, and with it end the transaction.
+    """
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 @question

@@ -1,0 +1,77 @@
+"""Which tests run again on PostgreSQL: those that a database has a part in.
+
+With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is left out unless
+
+- it, or a fixture of it, asks pytest-django for the database; or
+- its file, the file of one of its fixtures, or one of the tests' files that these import, names
+  `manage.py` as a program to start: it comes with a database.
+
+`@pytest.mark.one_database` is for a test that is about one database by name: it is left out, too.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.database import SERVER
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SERVER is None:
+        return
+    again = [item for item in items if _has_a_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(again)])
+    items[:] = again
+
+
+def pytest_report_header() -> str:
+    return f"database: {'SQLite' if SERVER is None else 'PostgreSQL'}"
+
+
+def _has_a_database(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    if item.get_closest_marker("one_database"):
+        return False
+    if item.get_closest_marker("django_db") or {"db", "transactional_db"} & {*item.fixturenames}:
+        return True
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    files = {item.module.__name__, *(each[-1].func.__module__ for each in fixtures)}
+    return any(starts_a_mirror(name) for name in files)
+
+
+@cache
+def starts_a_mirror(name: str) -> bool:
+    """Whether the module, or what it imports of the tests, has the name of the program."""
+    seen, ahead = set[str](), [name]
+    while ahead:
+        module = ahead.pop()
+        if module in seen or not module.startswith("tests."):
+            continue
+        seen.add(module)
+        names, imported = _read(module)
+        if "manage.py" in names:
+            return True
+        ahead += imported
+    return False
+
+
+@cache
+def _read(module: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The texts in a file of the tests that name a program, and the files that it imports."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None:
+        return frozenset(), ()
+    nodes = list(ast.walk(ast.parse(Path(path).read_text("utf-8"))))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    imported = []
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return frozenset(text for text in texts if text == "manage.py"), tuple(imported)

@@ -40,6 +40,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.clients",
         "cache.doctor",
         "cache.importing",
+        "cache.moving",
         "cache.naming",
         "cache.access",
         "cache.pull",
@@ -78,6 +79,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "cache.probe": {"cache.config"},
     "cache.schema": set(),
+    "cache.moving": {"cache.schema"},
     "cache.importing": {"cache.catalog", "cache.streaming"},
     "cache.naming": {"cache.config"},
     "cache.pull": {
@@ -176,6 +178,7 @@ LIBRARIES: dict[str, set[str]] = {
         "cache.management",
         "cache.migrations",
         "cache.models",
+        "cache.moving",
         "cache.readiness",
         "cache.retention",
         "cache.runtime",

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
 from cache.oci.digest import Digest
 from tests.e2e.kernel import lock_holder
@@ -171,6 +172,7 @@ def test_where_nothing_may_go_the_fill_streams_past_the_store() -> None:
         pull(mirror, NAME, "kept", kept)
 
 
+@pytest.mark.one_database
 def test_machines_that_share_a_postgresql_have_one_janitor_together() -> None:
     with (
         scratch("pg") as base,

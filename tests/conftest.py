@@ -12,15 +12,18 @@ With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is 
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from tests.database import SERVER
 
-ROOT = Path(__file__).parents[1]
+#: A file in which the run on PostgreSQL leaves its counts, for the one that follows to tell.
+COUNTS = os.environ.get("MIRROR_TEST_COUNTS")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -33,6 +36,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_header() -> str:
     return f"database: {'SQLite' if SERVER is None else 'PostgreSQL'}"
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    if COUNTS is None:
+        return
+    file = Path(COUNTS)
+    if SERVER is not None:
+        said = (text for text, _ in terminalreporter.build_summary_stats_line()[0])
+        file.write_text(f"{', '.join(said)}\n", "utf-8")
+    elif file.is_file():
+        terminalreporter.write_sep("-", "before this, on PostgreSQL")
+        terminalreporter.write(file.read_text("utf-8"))
 
 
 def _has_a_database(item: pytest.Item) -> bool:

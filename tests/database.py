@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 #: Where the databases are made; None for SQLite.
-SERVER = os.environ.get("DATABASE_URL")
+SERVER = os.environ.get("DATABASE_URL") or None
 
 
 def variables(root: Path | str) -> dict[str, str]:

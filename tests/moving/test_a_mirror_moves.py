@@ -187,8 +187,8 @@ def test_pulls_and_people_go_on_with_the_same_store(before: Before, url: str) ->
             for name, image in before.images.items():
                 _pull(client, name, image, headers)
         _pull(client, PUBLIC, before.images[PUBLIC], bearer(token_for(client, *SCOPES)))
-        for nobody in ({}, {"auth": ("bob", PASSWORD)}):
-            refused = bearer(token_for(client, *SCOPES, **nobody))
+        for nobody in (None, ("bob", PASSWORD)):
+            refused = bearer(token_for(client, *SCOPES, auth=nobody))
             digest = before.images[PRIVATE].layer_digests[0]
             for path in ("manifests/v1", f"blobs/{digest}"):
                 answer = client.get(f"/v2/{PRIVATE}/{path}", headers=refused)
@@ -196,7 +196,7 @@ def test_pulls_and_people_go_on_with_the_same_store(before: Before, url: str) ->
         assert before.upstream.count("GET", "/manifests/") == 0
         assert before.upstream.count("GET", "/blobs/") == 0
 
-        page = client.get("/dashboard/", cookies={"mirrorsite_session": before.session})
+        page = client.get("/dashboard/", headers={"Cookie": f"mirrorsite_session={before.session}"})
         assert page.status_code == 200, "who was signed in at the dashboard still is"
 
         # What is new gets numbers of its own.

@@ -27,8 +27,11 @@ from tests.retention.operator import call, call_on_terminal
 
 pytestmark = pytest.mark.one_database
 
-SHAPE = Shape(manifests=2_000, repositories=50)
+SHAPE = Shape(manifests=500, repositories=50)
 KILLS = 8
+
+#: Seconds that a whole move may take here, on a machine that is busy with other tests.
+PATIENCE = 120.0
 
 
 def _given(root: Path) -> dict[str, str]:
@@ -54,7 +57,7 @@ def new() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def filled(new: Path) -> Iterator[Path]:
-    """The root of a mirror with ten thousand blobs, to be read only."""
+    """The root of a mirror with some thousand blobs, to be read only."""
     with scratch("filled") as root:
         write_sqlite(SHAPE, Path(shutil.copy(new, root)))
         yield root
@@ -90,11 +93,19 @@ def _refused(root: Path, *words: str, **extra: str) -> str:
     return err
 
 
+@pytest.mark.timeout(10 * PATIENCE)
 def test_kills_at_any_moment(filled: Path, new_database: Callable[[], str]) -> None:
     before = _print(filled)
     command = (sys.executable, "manage.py", "migrate_database")
     began = time.monotonic()
-    assert call(filled, "migrate_database", new_database())[0] == 0
+    subprocess.run(
+        (*command, new_database()),
+        cwd=PROJECT,
+        env=_given(filled),
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=PATIENCE,
+    )
     whole = time.monotonic() - began
 
     url = new_database()
@@ -118,9 +129,15 @@ def test_kills_at_any_moment(filled: Path, new_database: Callable[[], str]) -> N
             url = new_database()
 
     assert ends.count(-signal.SIGKILL) >= KILLS / 2, ends
-    code, out, err = call(filled, "migrate_database", url, "--json")
-    assert (code, err) == (0, "")
-    summary = json.loads(out.splitlines()[-1])["summary"]
+    ended = subprocess.run(
+        (*command, url, "--json"),
+        cwd=PROJECT,
+        env=_given(filled),
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    summary = json.loads(ended.stdout.splitlines()[-1])["summary"]
     assert summary["tables"] == _all_tables(filled) - 1
     assert asked(url, "SELECT count(*) FROM cache_blob") == [(SHAPE.blobs,)]
     assert _print(filled) == before
@@ -180,7 +197,7 @@ LOST_TAG = "INSERT INTO cache_tag (repository_id, name, manifest_id, checked_at)
         (f"{LOST_TAG} (7, 'v1', 8, '2026-01-01')", "cache_tag"),
         (f"{PIN} ('a' || char(0), '2026-01-01', 'x')", "cache_pin"),
         (f"{PIN} ('a', '2026-01-01', printf('%.200c', 'x'))", "cache_pin: value too long"),
-        (f"{PIN} ('a', 'yesterday', 'x')", "cache_pin cannot be read"),
+        (f"{PIN} ('a', 'yesterday', 'x')", "cache_pin: null value"),
     ],
     ids=["points nowhere", "NUL", "too long", "no time"],
 )

@@ -3,8 +3,8 @@
 With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is left out unless
 
 - it, or a fixture of it, asks pytest-django for the database; or
-- its file, the file of one of its fixtures, or one of the tests' files that these import, names
-  `manage.py` as a program to start: it comes with a database.
+- its file, the file of one of its fixtures, or one of the tests' files that these import, starts
+  programs, and names `manage.py`: that comes with a database.
 
 `@pytest.mark.one_database` is for a test that is about one database by name: it is left out, too.
 """
@@ -63,30 +63,32 @@ def _has_a_database(item: pytest.Item) -> bool:
 
 @cache
 def starts_a_mirror(name: str) -> bool:
-    """Whether the module, or what it imports of the tests, has the name of the program."""
+    """Whether the module, or what it imports of the tests, starts `manage.py`."""
     seen, ahead = set[str](), [name]
     while ahead:
         module = ahead.pop()
         if module in seen or not module.startswith("tests."):
             continue
         seen.add(module)
-        names, imported = _read(module)
-        if "manage.py" in names:
+        is_one, imported = _read(module)
+        if is_one:
             return True
         ahead += imported
     return False
 
 
 @cache
-def _read(module: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The texts in a file of the tests that name a program, and the files that it imports."""
+def _read(module: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether a file of the tests starts the program itself; and what it imports."""
     path = getattr(sys.modules.get(module), "__file__", None)
     if path is None:
-        return frozenset(), ()
+        return False, ()
     nodes = list(ast.walk(ast.parse(Path(path).read_text("utf-8"))))
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    imported = []
+    imported = set[str]()
     for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return frozenset(text for text in texts if text == "manage.py"), tuple(imported)
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return "manage.py" in texts and "subprocess" in imported, tuple(imported)

@@ -5,23 +5,36 @@ PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 # The tests neither read the operator's configuration nor touch the operator's data.
-TEST_ENV := MIRROR_CONFIG=/dev/null REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$(CURDIR)/.cache/data
+TEST_ENV := DATABASE_URL= MIRROR_CONFIG=/dev/null REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$(CURDIR)/.cache/data
 COMPILE := $(CURDIR)/.cache/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 # Tests that start the mirror, or other programs, as processes of their own.
-SLOW := bench commands deploy doctor e2e faults habits protocol readiness retention serve status warm
+SLOW := bench commands deploy doctor e2e faults habits moving protocol readiness retention serve status warm
 
-.PHONY: serve test test-fast lint types migrations house docs bench bench-retention lock clean
+# Runs a command on a PostgreSQL in a folder of its own, which goes away with it.
+ON_POSTGRESQL := $(BIN)/python -m tests.postgresql
+
+.PHONY: serve test test-fast test-postgresql lint types migrations house docs bench bench-retention lock clean
 
 serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
 
-# pytest comes last, so that its counts close the output.
+# Twice: on PostgreSQL what a database has a part in (tests/conftest.py says how that is found), then
+# everything on SQLite. pytest comes last, so that its counts close the output; those of the first
+# run are told again just above them.
+test: export MIRROR_TEST_COUNTS := $(CURDIR)/.cache/on-postgresql.txt
 test: .venv/.test lint
 	@mkdir -p .cache/data
 	@if [ -x tests/e2e/install_parts.sh ]; then tests/e2e/install_parts.sh; fi
+	@rm -f $(MIRROR_TEST_COUNTS)
+	$(TEST_ENV) $(ON_POSTGRESQL) $(BIN)/python -m pytest
 	$(TEST_ENV) $(BIN)/python -m pytest
+
+# The first of the two runs alone; with ARGS=tests/pull only of what is in there.
+test-postgresql: .venv/.test
+	@mkdir -p .cache/data
+	$(TEST_ENV) $(ON_POSTGRESQL) $(BIN)/python -m pytest $(ARGS)
 
 # What fits between two changes: under a minute on two cores, of every room that needs no process.
 test-fast: .venv/.test

@@ -62,11 +62,21 @@ def _asked(ask: Callable[P, R], kind: str) -> Callable[P, R]:
             meters.add(families.DATABASE_ERRORS, kind)
             raise
         finally:
-            connection.close_if_unusable_or_obsolete()
+            give_back()
             seconds = time.monotonic() - began
             meters.observe(families.DATABASE_SECONDS, kind, value=seconds)
 
     return asked
+
+
+def give_back() -> None:
+    """Have the pool get its connection back, unless a transaction is under way on it.
+
+    A question that is part of a larger transaction leaves the connection to that: Django would
+    close it here, and with it end the transaction.
+    """
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 @question

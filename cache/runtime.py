@@ -222,6 +222,11 @@ def sweep(config: Config) -> None:
     _memory(config).sweep(before=time.time() - _LONGEST_MEMORY)
 
 
+def is_running(config: Config) -> bool:
+    """Whether a mirror with this root is alive, on this machine or where locks reach; `OSError`."""
+    return RollCall(config.storage.root / "retention").is_anybody_there()
+
+
 def keys(config: Config) -> Keys:
     """The keys that sign the tokens of this mirror's clients."""
     locks = config.storage.root / "locks"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 
@@ -16,9 +17,12 @@ class Schema:
     is_behind: bool
 
 
-def read() -> Schema:
-    """How the database's tables stand to this program; raises ``django.db.Error``."""
-    executor = MigrationExecutor(connection)
+def read(of: BaseDatabaseWrapper | None = None) -> Schema:
+    """How a database's tables stand to this program, the mirror's own if not that ``of`` another.
+
+    Raises ``django.db.Error``.
+    """
+    executor = MigrationExecutor(of or connection)
     newer = sorted(
         f"{app}.{name}"
         for app, name in executor.loader.applied_migrations

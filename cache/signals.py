@@ -109,6 +109,10 @@ class RollCall:
         """The last call's; who has answered a lower one is called now."""
         return _numbers(self._call, 1)[0]
 
+    def is_anybody_there(self) -> bool:
+        """Whether a process that writes down what was pulled is alive; raises ``OSError``."""
+        return any(True for _ in self._present())
+
     def call(self, patience: float, passed_over: Collection[str] = ()) -> list[str]:
         """Ask all to write down what they have; who did not within ``patience`` seconds.
 

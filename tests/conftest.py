@@ -1,0 +1,94 @@
+"""Which tests run again on PostgreSQL: those that a database has a part in.
+
+With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is left out unless
+
+- it, or a fixture of it, asks pytest-django for the database; or
+- its file, the file of one of its fixtures, or one of the tests' files that these import, starts
+  programs, and names `manage.py`: that comes with a database.
+
+`@pytest.mark.one_database` is for a test that is about one database by name: it is left out, too.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+from tests.database import SERVER
+
+#: A file in which the run on PostgreSQL leaves its counts, for the one that follows to tell.
+COUNTS = os.environ.get("MIRROR_TEST_COUNTS")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SERVER is None:
+        return
+    again = [item for item in items if _has_a_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(again)])
+    items[:] = again
+
+
+def pytest_report_header() -> str:
+    return f"database: {'SQLite' if SERVER is None else 'PostgreSQL'}"
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    if COUNTS is None:
+        return
+    file = Path(COUNTS)
+    if SERVER is not None:
+        said = (text for text, _ in terminalreporter.build_summary_stats_line()[0])
+        file.write_text(f"{', '.join(said)}\n", "utf-8")
+    elif file.is_file():
+        terminalreporter.write_sep("-", "before this, on PostgreSQL")
+        terminalreporter.write(file.read_text("utf-8"))
+
+
+def _has_a_database(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    if item.get_closest_marker("one_database"):
+        return False
+    if item.get_closest_marker("django_db") or {"db", "transactional_db"} & {*item.fixturenames}:
+        return True
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    files = {item.module.__name__, *(each[-1].func.__module__ for each in fixtures)}
+    return any(starts_a_mirror(name) for name in files)
+
+
+@cache
+def starts_a_mirror(name: str) -> bool:
+    """Whether the module, or what it imports of the tests, starts `manage.py`."""
+    seen, ahead = set[str](), [name]
+    while ahead:
+        module = ahead.pop()
+        if module in seen or not module.startswith("tests."):
+            continue
+        seen.add(module)
+        is_one, imported = _read(module)
+        if is_one:
+            return True
+        ahead += imported
+    return False
+
+
+@cache
+def _read(module: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether a file of the tests starts the program itself; and what it imports."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None:
+        return False, ()
+    nodes = list(ast.walk(ast.parse(Path(path).read_text("utf-8"))))
+    imported = set[str]()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return "manage.py" in texts and "subprocess" in imported, tuple(imported)

@@ -17,12 +17,18 @@ _BAR = 20
 class Meter:
     """Bytes done of ``total``, the rate and the time to go, as a line says them.
 
-    ``done`` bytes were done before, and count in no rate. ``clock`` is in seconds.
+    ``done`` bytes were done before, and count in no rate. ``clock`` is in seconds. ``amount`` says
+    how much it is, if bytes are not what is counted.
     """
 
     def __init__(
-        self, total: int, done: int = 0, clock: Callable[[], float] = time.monotonic
+        self,
+        total: int,
+        done: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        amount: Callable[[float], str] = readable,
     ) -> None:
+        self._amount = amount
         self.total = total
         self.before = self.done = done
         self._clock = clock
@@ -39,8 +45,8 @@ class Meter:
         rate = (self.done - self.before) / elapsed if elapsed > 0 else 0.0
         to_go = max(0, self.total - self.done) / rate if rate > 0 else None
         return (
-            f"{self._share():.0%}  {readable(self.done)} of {readable(self.total)}"
-            f"  {readable(max(0.0, rate))}/s  {clock_time(to_go)} to go"
+            f"{self._share():.0%}  {self._amount(self.done)} of {self._amount(self.total)}"
+            f"  {self._amount(max(0.0, rate))}/s  {clock_time(to_go)} to go"
         )
 
 
@@ -48,7 +54,8 @@ class Progress:
     """Shows a :class:`Meter` and a count of findings.
 
     Written to ``stream``: a bar if it is a terminal, otherwise a line each half
-    minute. ``counted`` is what the findings are called.
+    minute. ``counted`` is what the findings are called; there are none if it is empty. For
+    ``amount`` see :class:`Meter`.
     """
 
     def __init__(
@@ -58,12 +65,13 @@ class Progress:
         done: int = 0,
         clock: Callable[[], float] = time.monotonic,
         counted: str = "findings",
+        amount: Callable[[float], str] = readable,
     ) -> None:
         self.findings = 0
         self._counted = counted
         self._stream = stream
         self._is_bar = stream.isatty()
-        self._meter = Meter(total, done, clock)
+        self._meter = Meter(total, done, clock, amount)
         self._clock = clock
         self._shown = clock()
 
@@ -90,7 +98,8 @@ class Progress:
         self._stream.flush()
 
     def __str__(self) -> str:
-        return f"{self._meter}  {self.findings} {self._counted}"
+        findings = f"  {self.findings} {self._counted}" if self._counted else ""
+        return f"{self._meter}{findings}"
 
 
 def bar(done: float) -> str:

@@ -6,10 +6,11 @@ from django.db import migrations, models
 from django.db.models import F
 
 
-def count_what_is_held_as_pulled(apps: Any, _schema: Any) -> None:
+def count_what_is_held_as_pulled(apps: Any, schema_editor: Any) -> None:
     """What is here was last pulled when it came, as far as anybody knows."""
-    apps.get_model("cache", "Blob").objects.update(pulled_at=F("stored_at"))
-    apps.get_model("cache", "ManifestLink").objects.update(pulled_at=F("proved_at"))
+    alias = schema_editor.connection.alias
+    for model, came in (("Blob", "stored_at"), ("ManifestLink", "proved_at")):
+        apps.get_model("cache", model).objects.using(alias).update(pulled_at=F(came))
 
 
 class Migration(migrations.Migration):

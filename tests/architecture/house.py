@@ -45,6 +45,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.clients",
         "cache.doctor",
         "cache.importing",
+        "cache.moving",
         "cache.naming",
         "cache.overview",
         "cache.access",
@@ -87,6 +88,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "cache.probe": {"cache.config"},
     "cache.schema": set(),
+    "cache.moving": {"cache.schema"},
     "cache.importing": {"cache.catalog", "cache.streaming"},
     "cache.naming": {"cache.config"},
     "cache.pull": {
@@ -202,6 +204,7 @@ LIBRARIES: dict[str, set[str]] = {
         "cache.migrations",
         "cache.models",
         "cache.overview",
+        "cache.moving",
         "cache.readiness",
         "cache.retention",
         "cache.runtime",

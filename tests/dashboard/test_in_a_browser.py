@@ -15,6 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from tests import database
 from tests.dashboard.browser import Visitor, chromium
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.parts import require
@@ -90,6 +91,7 @@ def _manage(mirror: Mirror, *arguments: str) -> None:
             **os.environ,
             "MIRROR_CONFIG": "/dev/null",
             "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(mirror.root),
+            **database.variables(mirror.root),
         },
         check=True,
         timeout=60,

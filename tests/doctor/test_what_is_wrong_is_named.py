@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests import database
 from tests.doctor.conftest import Examine
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require_root
@@ -128,6 +128,7 @@ def test_a_clock_that_is_wrong(examine: Examine, upstream: FakeUpstream) -> None
     assert f"ahead of {_name(upstream)}'s" in report.of("clock")[0][1]
 
 
+@pytest.mark.one_database
 def test_another_users_store(examine: Examine, tmp_path: Path) -> None:
     require_root()
     root = tmp_path / "root"
@@ -205,11 +206,11 @@ def test_a_database_of_a_newer_program(
 ) -> None:
     with Mirror(tmp_path / "root", upstream.url):
         pass
-    with closing(sqlite3.connect(tmp_path / "root/mirror.sqlite3")) as database, database:
-        database.execute(
-            "INSERT INTO django_migrations (app, name, applied) "
-            "VALUES ('cache', '9999_later', '2030-01-01')"
-        )
+    database.change(
+        tmp_path / "root",
+        "INSERT INTO django_migrations (app, name, applied) "
+        "VALUES ('cache', '9999_later', '2030-01-01')",
+    )
 
     report = examine()
 
@@ -217,6 +218,7 @@ def test_a_database_of_a_newer_program(
     assert ("error", "a newer program has made cache.9999_later") in report.of("database")
 
 
+@pytest.mark.one_database
 def test_a_database_that_does_not_answer(examine: Examine) -> None:
     report = examine(DATABASE_URL=f"postgresql://corp:{PASSWORD}@127.0.0.1:1/mirror")
 

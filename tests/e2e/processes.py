@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests import database
 from tests.e2e.parts import search_path
 
 if TYPE_CHECKING:
@@ -34,8 +35,13 @@ LOG_END = 1024 * 1024
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """A program's whole environment: nothing of the user's settings gets in."""
-    return {"PATH": search_path(), "HOME": "/nonexistent", "LANG": "C.UTF-8", **extra}
+    """A program's whole environment: nothing of the user's settings gets in.
+
+    One that is given a mirror's root finds the database that belongs to it, too.
+    """
+    root = extra.get("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY")
+    its = database.variables(root) if root is not None and "DATABASE_URL" not in extra else {}
+    return {"PATH": search_path(), "HOME": "/nonexistent", "LANG": "C.UTF-8", **its, **extra}
 
 
 def free_port() -> int:

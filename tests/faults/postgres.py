@@ -19,9 +19,12 @@ USER = "postgres"
 
 
 class Postgres(Daemon):
-    """A server on loopback with an empty database in `home`, which must be empty."""
+    """A server on loopback with an empty database in `home`, which must be empty.
 
-    def __init__(self, home: Path) -> None:
+    `settings` are of its postgresql.conf.
+    """
+
+    def __init__(self, home: Path, **settings: str) -> None:
         require("initdb", "postgres", "setpriv")
         port = free_port()
         self.url = f"postgresql://{USER}@127.0.0.1:{port}/postgres"
@@ -36,13 +39,14 @@ class Postgres(Daemon):
         # As most are made: texts are ordered by a language's rules, and not by their characters.
         order = ("--encoding=UTF8", "--locale-provider=icu", "--icu-locale=en-US")
         run(*become, "initdb", "-D", str(data), "-U", USER, "-A", "trust", "--no-sync", *order)
-        settings = {
+        given = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
             "unix_socket_directories": "",
             "fsync": "off",
+            **settings,
         }
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
         super().__init__(
             (*become, "postgres", "-D", str(data), *options),
             home / "postgres.log",

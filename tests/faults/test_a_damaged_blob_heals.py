@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from cache.oci.digest import Digest
+from tests import database
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
 from tests.e2e.raw import Download
@@ -184,8 +184,7 @@ def test_a_wrong_record_does_not_refuse_the_blob_for_ever(
     client: httpx.Client, upstream: FakeUpstream, mirror: Mirror
 ) -> None:
     digest = _warm(client, upstream, "wrong record")
-    with closing(sqlite3.connect(mirror.root / "mirror.sqlite3")) as database, database:
-        database.execute("UPDATE cache_blob SET size = 5 WHERE digest = ?", (str(digest),))
+    database.change(mirror.root, "UPDATE cache_blob SET size = 5 WHERE digest = ?", str(digest))
 
     assert _outcome(client, digest) == "MISS"
 

@@ -18,6 +18,8 @@ from tests.e2e.raw import Download
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
 
+pytestmark = pytest.mark.one_database
+
 NAME = "locked/image"
 LAYER = bytes(300_000)
 

@@ -6,7 +6,6 @@ import http.client
 import os
 import signal
 import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import database
 from tests.e2e.images import MIB, noise
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually, scratch
@@ -170,6 +170,5 @@ def test_what_was_to_be_written_is_written(home: Path, upstream: FakeUpstream) -
 
 
 def _checked_at(mirror: Mirror) -> str:
-    with closing(sqlite3.connect(mirror.root / "mirror.sqlite3")) as connection:
-        (moment,) = connection.execute("select checked_at from cache_tag").fetchone()
-        return str(moment)
+    ((moment,),) = database.rows(mirror.root, "SELECT checked_at FROM cache_tag")
+    return str(moment)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 from pathlib import Path
 
 import httpx
 
+from tests import database
 from tests.e2e.mirror import WORKERS, Mirror
 from tests.e2e.processes import eventually
 from tests.fakes.upstream import FakeUpstream
@@ -52,9 +52,5 @@ def test_workers_that_find_no_store(tmp_path: Path) -> None:
 
 
 def _checked_at(mirror: Mirror) -> str:
-    connection = sqlite3.connect(mirror.root / "mirror.sqlite3")
-    try:
-        (moment,) = connection.execute("select checked_at from cache_tag").fetchone()
-    finally:
-        connection.close()
+    ((moment,),) = database.rows(mirror.root, "SELECT checked_at FROM cache_tag")
     return str(moment)

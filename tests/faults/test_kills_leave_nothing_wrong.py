@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from cache.oci.digest import Digest
+from tests import database
 from tests.e2e.images import MIB, noise
 from tests.e2e.kernel import is_running, lock_holder
 from tests.e2e.mirror import Mirror
@@ -104,5 +104,4 @@ def _held(root: Path) -> dict[str, int]:
 
 
 def _recorded(root: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(root / "mirror.sqlite3")) as database:
-        return dict(database.execute("SELECT digest, size FROM cache_blob"))
+    return dict(database.rows(root, "SELECT digest, size FROM cache_blob"))

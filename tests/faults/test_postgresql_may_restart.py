@@ -20,6 +20,8 @@ from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.postgres import Postgres
 
+pytestmark = pytest.mark.one_database
+
 NAME = "pg/image"
 LAYER = bytes(300_000)
 HELD_AT = 200_000

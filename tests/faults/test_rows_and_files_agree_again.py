@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from cache.oci.digest import Digest
+from tests import database
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually, scratch
 from tests.e2e.raw import Download
@@ -34,17 +33,14 @@ def _pull(mirror: Mirror, digest: Digest) -> None:
         assert download.read_all() == str(digest)
 
 
-def _change(mirror: Mirror, query: str, digest: Digest) -> int:
-    """Run a statement with the digest as its parameter; how many rows it gave or changed."""
-    with closing(sqlite3.connect(mirror.root / "mirror.sqlite3", timeout=30)) as database:
-        cursor = database.execute(query, (str(digest),))
-        rows = len(cursor.fetchall()) if cursor.description else cursor.rowcount
-        database.commit()
-        return rows
+def _forget(mirror: Mirror, table: str, digest: Digest) -> None:
+    statement = f"DELETE FROM {table} WHERE digest = ?"  # noqa: S608
+    assert database.change(mirror.root, statement, str(digest)) == 1
 
 
 def _is_recorded(mirror: Mirror, digest: Digest) -> bool:
-    return _change(mirror, "SELECT 1 FROM cache_blob WHERE digest = ?", digest) == 1
+    query = "SELECT 1 FROM cache_blob WHERE digest = ?"
+    return len(database.rows(mirror.root, query, str(digest))) == 1
 
 
 def _held(mirror: Mirror, upstream: FakeUpstream, data: bytes) -> Digest:
@@ -68,7 +64,7 @@ def test_a_row_without_its_file(mirror: Mirror, upstream: FakeUpstream) -> None:
 
 def test_a_file_without_its_row(mirror: Mirror, upstream: FakeUpstream) -> None:
     digest = _held(mirror, upstream, b"the row goes")
-    assert _change(mirror, "DELETE FROM cache_blob WHERE digest = ?", digest) == 1
+    _forget(mirror, "cache_blob", digest)
 
     _pull(mirror, digest)
 
@@ -79,7 +75,7 @@ def test_a_file_without_its_row(mirror: Mirror, upstream: FakeUpstream) -> None:
 def test_a_file_of_which_nothing_is_known(mirror: Mirror, upstream: FakeUpstream) -> None:
     digest = _held(mirror, upstream, b"row and link go")
     for table in ("cache_blob", "cache_bloblink"):
-        assert _change(mirror, f"DELETE FROM {table} WHERE digest = ?", digest) == 1  # noqa: S608
+        _forget(mirror, table, digest)
 
     _pull(mirror, digest)
 

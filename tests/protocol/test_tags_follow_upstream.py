@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from tests import database
 from tests.e2e.mirror import Mirror
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
@@ -88,12 +88,9 @@ def test_many_cold_pulls_of_one_tag_cost_one_get(
 
 
 def _moves(mirror: Mirror, name: str) -> list[tuple[str, str]]:
-    connection = sqlite3.connect(mirror.root / "mirror.sqlite3")
-    try:
-        return connection.execute(
-            "select from_digest, to_digest from cache_tagmove join cache_repository r"
-            " on r.id = repository_id where r.name = ? order by moved_at",
-            (name,),
-        ).fetchall()
-    finally:
-        connection.close()
+    return database.rows(
+        mirror.root,
+        "SELECT from_digest, to_digest FROM cache_tagmove JOIN cache_repository r "
+        "ON r.id = repository_id WHERE r.name = ? ORDER BY moved_at",
+        name,
+    )

@@ -210,6 +210,8 @@ def test_the_blobs_of_an_image_whose_manifest_is_here_still_come(
     ]
 
 
+# A body that is closed early ends the request, and with it what a test transaction needs.
+@pytest.mark.django_db(transaction=True)
 def test_what_needs_no_upstream_needs_no_look_at_the_quota(
     upstream: FakeUpstream, client: Client, memory: WatchedMemory, image: Image
 ) -> None:

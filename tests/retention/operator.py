@@ -6,13 +6,11 @@ import fcntl
 import os
 import pty
 import select
-import sqlite3
 import struct
 import subprocess
 import sys
 import termios
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from cache.oci.digest import Digest
+from tests import database
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import PATIENCE, environment, eventually
 from tests.fakes.images import Image
@@ -120,28 +119,29 @@ def pull(mirror: Mirror, name: str, reference: str, image: Image) -> None:
 
 def make_older(root: Path, name: str, age: timedelta) -> None:
     """Have everything of a repository have been pulled so much earlier."""
-    with closing(sqlite3.connect(root / "mirror.sqlite3", timeout=10)) as database, database:
-        links = database.execute(
-            "SELECT l.id, l.manifest_id, l.pulled_at FROM cache_manifestlink l "
-            "JOIN cache_repository r ON r.id = l.repository_id WHERE r.name = ?",
-            (name,),
-        ).fetchall()
-        for link, manifest, at in links:
-            then = _text(_time(at) - age)
-            database.execute(
-                "UPDATE cache_manifestlink SET pulled_at = ? WHERE id = ?", (then, link)
-            )
-            database.execute(
-                "UPDATE cache_blob SET pulled_at = ? WHERE digest IN "
-                "(SELECT digest FROM cache_manifestreference WHERE manifest_id = ?)",
-                (then, manifest),
-            )
+    links = database.rows(
+        root,
+        "SELECT l.id, l.manifest_id, l.pulled_at FROM cache_manifestlink l "
+        "JOIN cache_repository r ON r.id = l.repository_id WHERE r.name = ?",
+        name,
+    )
+    for link, manifest, at in links:
+        then = _text(_time(at) - age)
+        database.change(
+            root, "UPDATE cache_manifestlink SET pulled_at = ? WHERE id = ?", then, link
+        )
+        database.change(
+            root,
+            "UPDATE cache_blob SET pulled_at = ? WHERE digest IN "
+            "(SELECT digest FROM cache_manifestreference WHERE manifest_id = ?)",
+            then,
+            manifest,
+        )
 
 
 def recorded(root: Path) -> dict[str, int]:
     """The blobs in the database, with their sizes."""
-    with closing(sqlite3.connect(root / "mirror.sqlite3", timeout=10)) as database:
-        return dict(database.execute("SELECT digest, size FROM cache_blob"))
+    return dict(database.rows(root, "SELECT digest, size FROM cache_blob"))
 
 
 def is_recorded(root: Path, digest: Digest) -> bool:
@@ -159,14 +159,15 @@ def held(root: Path) -> dict[str, int]:
 
 def removals(root: Path) -> list[tuple[str, str, str, int]]:
     """Who removed what, why, and how many bytes."""
-    with closing(sqlite3.connect(root / "mirror.sqlite3", timeout=10)) as database:
-        rows = database.execute("SELECT by, repository, reason, size FROM cache_removal")
-        return [tuple(row) for row in rows]
+    return database.rows(root, "SELECT by, repository, reason, size FROM cache_removal")
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+def _time(found: str | datetime) -> datetime:
+    """SQLite has times as texts, all of them UTC."""
+    if isinstance(found, datetime):
+        return found
+    return datetime.fromisoformat(found).replace(tzinfo=UTC)
 
 
 def _text(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

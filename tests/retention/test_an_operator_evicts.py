@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from cache.oci.digest import Digest
+from tests import database
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import scratch
 from tests.fakes.images import Image
@@ -216,6 +217,7 @@ def test_from_cron_beside_pulls(
                 "PATH": "/usr/bin:/bin",
                 "MIRROR_CONFIG": "/dev/null",
                 "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(mirror.root),
+                **database.variables(mirror.root),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
 from cache.oci.digest import Digest
 from tests.e2e.kernel import lock_holder
@@ -204,6 +205,7 @@ def _free_share(root: Path) -> float:
     return found.f_bavail / found.f_blocks
 
 
+@pytest.mark.one_database
 def test_machines_that_share_a_postgresql_have_one_janitor_together() -> None:
     with (
         scratch("pg") as base,

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import pytest
 
+from tests import database
 from tests.e2e.parts import require
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
                     "REGISTRY_HTTP_ADDR": f"127.0.0.1:{port}",
                     "MIRROR_THREADS": "20",
                     "WEB_CONCURRENCY": "2",
+                    **database.variables(tmp_path / "data"),
                     **environ,
                 },
                 stdin=subprocess.DEVNULL,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 from django.contrib.auth.hashers import check_password
 
+from tests import database
 from tests.serve.conftest import PATIENCE, Mirror, Start
 
 
 def users(folder: Path) -> list[tuple[str, str]]:
-    with sqlite3.connect(folder / "data" / "mirror.sqlite3") as database:
-        rows = database.execute("SELECT username, password FROM auth_user").fetchall()
-    database.close()
-    return rows
+    return database.rows(folder / "data", "SELECT username, password FROM auth_user")
 
 
 def test_a_random_password_is_told_once_and_kept_for_its_owner(

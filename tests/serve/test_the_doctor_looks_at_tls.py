@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import database
 from tests.serve.conftest import PATIENCE, ROOT, Start, until
 
 pytestmark = pytest.mark.usefixtures("certificates")
@@ -26,6 +27,7 @@ def _said(tmp_path: Path, port: int, **environ: str) -> str:
             "REGISTRY_HTTP_ADDR": f"127.0.0.1:{port}",
             "REGISTRY_HTTP_TLS": TLS,
             "REGISTRY_PROXY_REMOTEURL": "http://127.0.0.1:1",
+            **database.variables(tmp_path / "data"),
             **environ,
         },
         capture_output=True,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
 from pathlib import Path
 
 import pytest
 
+from tests import database
 from tests.serve.conftest import PATIENCE, Mirror, Start
 
 
@@ -102,18 +102,18 @@ def test_a_newer_database_is_left_alone(start: Start, tmp_path: Path) -> None:
     first = start()
     first.wait_until_it_answers()
     first.end()
-    with sqlite3.connect(tmp_path / "data" / "mirror.sqlite3") as database:
-        database.execute(
-            "INSERT INTO django_migrations (app, name, applied) "
-            "VALUES ('cache', '9999_later', '2030-01-01')"
-        )
-    database.close()
+    database.change(
+        tmp_path / "data",
+        "INSERT INTO django_migrations (app, name, applied) "
+        "VALUES ('cache', '9999_later', '2030-01-01')",
+    )
 
     said = refused(start(), 1)
 
     assert "the database is newer than this program (it has cache.9999_later)" in said
 
 
+@pytest.mark.one_database
 def test_a_database_that_is_none_is_told(start: Start, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mirror.sqlite3").write_bytes(b"not a database, but long enough" * 100)
@@ -123,6 +123,7 @@ def test_a_database_that_is_none_is_told(start: Start, tmp_path: Path) -> None:
     assert "mirror.sqlite3 cannot be used: file is not a database" in said
 
 
+@pytest.mark.one_database
 def test_an_unreachable_database_is_told_without_its_password(start: Start) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 
 import httpx
 import pytest
 
 from cache.oci.digest import Digest
+from tests import database
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault
@@ -123,10 +123,6 @@ def test_wrong_bytes_twice_are_told_to_the_operator(
 
 
 def _counted(mirror: Mirror, name: str, digest: Digest) -> int:
-    connection = sqlite3.connect(mirror.root / "mirror.sqlite3")
-    try:
-        query = "select count from cache_incident where kind = ? and repository = ? and digest = ?"
-        row = connection.execute(query, ("corrupt", name, str(digest))).fetchone()
-        return int(row[0]) if row else 0
-    finally:
-        connection.close()
+    query = "SELECT count FROM cache_incident WHERE kind = ? AND repository = ? AND digest = ?"
+    found = database.rows(mirror.root, query, "corrupt", name, str(digest))
+    return int(found[0][0]) if found else 0

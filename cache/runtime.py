@@ -49,8 +49,8 @@ _LONGEST_MEMORY = 7 * 24 * 3600
 class Runtime:
     """Everything that lives as long as the process. ``locks`` is a folder for lock files.
 
-    ``bell`` wakes the janitor, wherever it is; ``roll`` has all processes write down what was
-    pulled.
+    ``bell`` wakes the janitor, wherever it is, and ``orders`` whoever works on what an operator has
+    ordered; ``roll`` has all processes write down what was pulled.
     """
 
     config: Config
@@ -68,6 +68,7 @@ class Runtime:
     locks: Path
     bell: Bell
     roll: RollCall
+    orders: Bell
     now: Callable[[], datetime]
 
     def proxy_of(self, repository: Repository) -> Proxy:
@@ -105,6 +106,7 @@ def build(config: Config) -> Runtime:
         locks=_locks(config),
         bell=bell,
         roll=RollCall(config.storage.root / "retention"),
+        orders=Bell(config.storage.root / "orders"),
         now=lambda: datetime.now(UTC),
     )
 

@@ -26,6 +26,7 @@ from cache.oci.digest import Digest
 from cache.retention import contents
 from cache.retention.plan import Unit
 from cache.retention.policy import Image, Reason
+from cache.retention.sizes import have_changed
 from cache.streaming.store import Store
 
 P = ParamSpec("P")
@@ -204,6 +205,7 @@ def _strike_blobs(units: list[Unit]) -> dict[str, int]:
     )
     digests = [row[0] for row in found]
     models.Blob.objects.filter(digest__in=digests).delete()
+    have_changed(digests)
     models.BlobLink.objects.filter(digest__in=digests).delete()
     return {digest: size for digest, size, _ in found}
 

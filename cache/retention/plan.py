@@ -141,8 +141,15 @@ class Planner:
             yield rest
 
     def purge(self, page: Page, detail: str) -> list[Unit]:
-        """All of a page's images, whatever keeps them, and all that nothing else needs."""
-        return [self._image(image, page, set(), Reason.PURGED, detail) for image in page.images]
+        """All of a page's images, whatever keeps them, and all that nothing else needs.
+
+        What goes along with one of them is in that one's unit alone.
+        """
+        return [
+            self._image(image, page, set(), Reason.PURGED, detail)
+            for image in page.images
+            if image.link not in self._gone
+        ]
 
     def _image(self, image: Image, page: Page, kept: set[str], reason: Reason, detail: str) -> Unit:
         links = self._with_children(image, page, reason)

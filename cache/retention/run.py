@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from cache.database import question
 from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
 from cache.retention.plan import Planner, Target, Unit
-from cache.retention.policy import Image, Policy, policy_of
+from cache.retention.policy import Image, Key, Policy, key_of, policy_of
 from cache.streaming.flight import exclusive
 
 log = logging.getLogger(__name__)
@@ -59,14 +59,16 @@ class Summary:
 class Run:
     """A run under a policy. ``by`` is who wants it.
 
-    wanted: bytes for which there is to be room besides. on_removed is told of each unit that goes,
-    on_progress how many bytes have gone; pause is called between steps.
+    wanted: bytes for which there is to be room besides. among: if not None, nothing else may go,
+    and this only if it was not pulled since the moment that stands with it. on_removed is told of
+    each unit that goes, on_progress how many bytes have gone; pause is called between steps.
     """
 
     policy: Policy
     by: str
     dry_run: bool = False
     wanted: int = 0
+    among: Mapping[Key, datetime] | None = None
     on_removed: Callable[[Removed], None] = lambda _removed: None
     on_progress: Callable[[int], None] = lambda _size: None
     pause: Callable[[], None] = lambda: None
@@ -107,9 +109,11 @@ class Run:
         if self.dry_run:
             removed = [Removed(unit, unit.size) for unit in step]
         else:
-            gather_pulls()
-            mirror = runtime.current()
-            removed = evict(step, mirror.store, self.by, mirror.now())
+            removed = []
+            if chosen := [unit for unit in step if self._may_go(unit)]:
+                gather_pulls()
+                mirror = runtime.current()
+                removed = evict(chosen, mirror.store, self.by, mirror.now())
             planner.carried_out()
         size = sum(each.size for each in removed)
         self.summary = replace(
@@ -122,6 +126,12 @@ class Run:
             self.on_removed(each)
         self.on_progress(self.summary.size)
         return size
+
+    def _may_go(self, unit: Unit) -> bool:
+        if self.among is None:
+            return True
+        then = self.among.get(key_of(unit.subject))
+        return then is not None and unit.subject.pulled_at <= then
 
     def _target(self, now: datetime) -> Target:
         use = measure()

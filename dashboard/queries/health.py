@@ -58,16 +58,31 @@ class UpstreamHealth:
 class Disk:
     """The store's file system (bytes), what the store holds, and when it is full at this pace.
 
-    ``held`` and ``blobs`` are as of the last hour, None before the first look. With
-    ``is_forecast`` there is enough to go by; without ``full_at`` it then does not fill in a year.
+    ``held`` and ``blobs`` are as of the janitor's last run, or of the last hour, None before the
+    first look. ``limit`` is how large the store may be, None for any size; ``reserve`` what is to
+    stay free. With ``is_forecast`` there is enough to go by; without ``full_at``, when the first of
+    the limits is reached, none is within a year.
     """
 
     used: int
     free: int
     held: int | None
     blobs: int | None
+    limit: int | None
+    reserve: int
     is_forecast: bool
     full_at: datetime | None
+    days_left: int | None
+
+    @property
+    def part_of_limit(self) -> float:
+        """How much of what the store may hold it does hold, from 0 to 1."""
+        return (self.held or 0) / max(1, self.limit or 0)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether something goes before the disk is full to the last byte."""
+        return self.limit is not None or self.reserve > 0
 
     @property
     def part_used(self) -> float:
@@ -147,22 +162,35 @@ def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
     )
 
 
-def disk(now: datetime) -> Disk | None:
-    """The disk now; None if it cannot be looked at."""
+def disk(now: datetime, held: int | None = None) -> Disk | None:
+    """The disk now; None if it cannot be looked at. ``held`` is what the janitor found last."""
     try:
         found = os.statvfs(runtime.current().config.storage.root)
     except OSError:
         return None
     free = found.f_bavail * found.f_frsize
+    used = (found.f_blocks - found.f_bfree) * found.f_frsize
+    wanted = runtime.current().config.retention
+    reserve = wanted.min_free.of(used + free)
     samples = list(DiskSample.objects.filter(hour__gte=now - _FORECAST_OVER).order_by("hour"))
     latest = samples[-1] if samples else None
+    if held is None and latest is not None:
+        held = latest.held
+    ends = [_forecast([(each.hour, each.used) for each in samples], max(0, free - reserve), now)]
+    if wanted.max_size is not None and held is not None:
+        left = max(0, wanted.max_size - held)
+        ends.append(_forecast([(each.hour, each.held) for each in samples], left, now))
+    full_at = min((end for end in ends if end is not None), default=None)
     return Disk(
-        used=(found.f_blocks - found.f_bfree) * found.f_frsize,
+        used=used,
         free=free,
-        held=latest.held if latest else None,
+        held=held,
         blobs=latest.blobs if latest else None,
+        limit=wanted.max_size,
+        reserve=reserve,
         is_forecast=len(samples) >= _LEAST_SAMPLES,
-        full_at=_forecast([(sample.hour, sample.used) for sample in samples], free, now),
+        full_at=full_at,
+        days_left=None if full_at is None else (full_at - now).days,
     )
 
 

@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 
 from dashboard import wording
 from dashboard.charts import Chart, Series, draw
-from dashboard.queries import health, traffic
+from dashboard.queries import health, janitor, traffic
 from dashboard.queries.health import Disk, UpstreamHealth
+from dashboard.queries.janitor import JanitorHealth
 from dashboard.views.page import now, page, part
 
 
@@ -53,19 +54,21 @@ def _present(moment: datetime) -> dict[str, Any]:
     found = health.pulses()
     living = health.living(found, moment)
     upstreams = health.upstreams(found)
-    disk = health.disk(moment)
+    keeper = janitor.health(moment)
+    disk = health.disk(moment, keeper.held)
     return {
-        "verdict": _verdict(upstreams, disk),
+        "verdict": _verdict(upstreams, disk, keeper),
         "rates": traffic.rates(moment),
         "filling": len({one.digest for pulse in living for one in pulse.transfers}),
         "processes": len(living),
         "workers": health.workers(),
         "upstreams": upstreams,
         "disk": disk,
+        "janitor": keeper,
     }
 
 
-def _verdict(upstreams: list[UpstreamHealth], disk: Disk | None) -> Verdict:
+def _verdict(upstreams: list[UpstreamHealth], disk: Disk | None, keeper: JanitorHealth) -> Verdict:
     away = [one.name for one in upstreams if one.state == "away"]
     if disk is None:
         return Verdict("away", "The mirror works, but its store cannot be looked at.")
@@ -75,6 +78,10 @@ def _verdict(upstreams: list[UpstreamHealth], disk: Disk | None) -> Verdict:
         return Verdict(
             "away", f"{names} {verb} not give useful answers: what is held here can be pulled."
         )
+    if keeper.problem or keeper.is_late:
+        return Verdict("warn", "The mirror works, but its janitor does not: nothing is evicted.")
+    if keeper.over or keeper.short:
+        return Verdict("warn", "The mirror works, but its store is larger than it may be.")
     if disk.is_nearly_full:
         return Verdict("warn", "The mirror works, but its disk is nearly full.")
     return Verdict("ok", "The mirror works.")

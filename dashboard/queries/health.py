@@ -13,6 +13,7 @@ from cache import pulse, runtime
 from cache.config import Proxy, capacity
 from cache.models import DiskSample, Incident, Outage, Traffic
 from cache.pulse import Pulse
+from dashboard.queries.janitor import JanitorHealth
 
 #: One failure is not shown as trouble: a request may be lost.
 _FAILURES = 2
@@ -58,16 +59,15 @@ class UpstreamHealth:
 class Disk:
     """The store's file system (bytes), what the store holds, and when it is full at this pace.
 
-    ``held`` and ``blobs`` are as of the janitor's last run, or of the last hour, None before the
-    first look. ``limit`` is how large the store may be, None for any size; ``reserve`` what is to
-    stay free. With ``is_forecast`` there is enough to go by; without ``full_at``, when the first of
-    the limits is reached, none is within a year.
+    ``held`` is as of ``held_at``, None before the first look. ``limit`` is how large the store may
+    be, None for any size; ``reserve`` what is to stay free. With ``is_forecast`` there is enough to
+    go by; without ``full_at``, when the first of the limits is reached, none is within a year.
     """
 
     used: int
     free: int
     held: int | None
-    blobs: int | None
+    held_at: datetime | None
     limit: int | None
     reserve: int
     is_forecast: bool
@@ -162,8 +162,8 @@ def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
     )
 
 
-def disk(now: datetime, held: int | None = None) -> Disk | None:
-    """The disk now; None if it cannot be looked at. ``held`` is what the janitor found last."""
+def disk(now: datetime, keeper: JanitorHealth) -> Disk | None:
+    """The disk now; None if it cannot be looked at. What it holds, the janitor found last."""
     try:
         found = os.statvfs(runtime.current().config.storage.root)
     except OSError:
@@ -174,8 +174,9 @@ def disk(now: datetime, held: int | None = None) -> Disk | None:
     reserve = wanted.min_free.of(used + free)
     samples = list(DiskSample.objects.filter(hour__gte=now - _FORECAST_OVER).order_by("hour"))
     latest = samples[-1] if samples else None
+    held, held_at = keeper.held, keeper.ended_at
     if held is None and latest is not None:
-        held = latest.held
+        held, held_at = latest.held, latest.hour
     ends = [_forecast([(each.hour, each.used) for each in samples], max(0, free - reserve), now)]
     if wanted.max_size is not None and held is not None:
         left = max(0, wanted.max_size - held)
@@ -185,7 +186,7 @@ def disk(now: datetime, held: int | None = None) -> Disk | None:
         used=used,
         free=free,
         held=held,
-        blobs=latest.blobs if latest else None,
+        held_at=held_at,
         limit=wanted.max_size,
         reserve=reserve,
         is_forecast=len(samples) >= _LEAST_SAMPLES,

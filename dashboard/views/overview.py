@@ -55,7 +55,7 @@ def _present(moment: datetime) -> dict[str, Any]:
     living = health.living(found, moment)
     upstreams = health.upstreams(found)
     keeper = janitor.health(moment)
-    disk = health.disk(moment, keeper.held)
+    disk = health.disk(moment, keeper)
     return {
         "verdict": _verdict(upstreams, disk, keeper),
         "rates": traffic.rates(moment),

@@ -13,6 +13,7 @@ from cache.oci.repository import Repository
 from cache.runtime import Runtime
 from cache.tally import Counts
 from dashboard.queries import health, traffic
+from dashboard.queries.janitor import JanitorHealth
 from tests.dashboard.conftest import SignedIn
 
 NOON = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
@@ -110,24 +111,24 @@ def test_a_disk_that_fills_has_a_day(mirror: Runtime) -> None:
         models.DiskSample.objects.create(
             hour=now - timedelta(hours=24 - hours), used=hours * GIB, free=0, held=7, blobs=1
         )
-    disk = health.disk(now)
+    disk = health.disk(now, JanitorHealth())
     assert disk is not None
     assert disk.held == 7
     assert disk.full_at is not None
-    expected = now + timedelta(hours=disk.free / GIB)
+    expected = now + timedelta(hours=(disk.free - disk.reserve) / GIB)
     assert abs(disk.full_at - expected) < timedelta(minutes=1)
 
 
 def test_a_disk_that_does_not_fill_has_none(mirror: Runtime) -> None:
     now = datetime.now(UTC)
-    disk = health.disk(now)
+    disk = health.disk(now, JanitorHealth())
     assert disk is not None
     assert not disk.is_forecast
     for hours in range(24):
         models.DiskSample.objects.create(
             hour=now - timedelta(hours=hours), used=5, free=0, held=0, blobs=0
         )
-    disk = health.disk(now)
+    disk = health.disk(now, JanitorHealth())
     assert disk is not None
     assert disk.is_forecast
     assert disk.full_at is None

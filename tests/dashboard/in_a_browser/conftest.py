@@ -1,0 +1,118 @@
+"""A running mirror with users of each role and traffic behind it, and a browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.dashboard.in_a_browser import traffic
+from tests.dashboard.in_a_browser.browser import Visitor, chromium
+from tests.e2e.mirror import PROJECT, Mirror
+from tests.e2e.parts import require
+from tests.e2e.processes import scratch
+from tests.fakes.upstream import FakeUpstream
+
+PASSWORD = "correct horse battery"
+PAGES = {
+    "overview": "/dashboard/?range=1h",
+    "transfers": "/dashboard/transfers/",
+    "repositories": "/dashboard/repositories/",
+    "repository": "/dashboard/repositories/1/",
+    "pins": "/dashboard/pins/",
+    "purge": "/dashboard/purge/",
+    "upstreams": "/dashboard/upstreams/",
+    "logs": "/dashboard/logs/",
+    "log-levels": "/dashboard/logs/levels/",
+    "connect": "/dashboard/connect/",
+    "access": "/dashboard/access/",
+    "users": "/dashboard/auth/user/",
+    "user": "/dashboard/auth/user/add/",
+    "groups": "/dashboard/auth/group/",
+}
+
+#: Signs somebody in: `admin`, or whose role is named.
+Visit: TypeAlias = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="package")
+def upstream() -> Iterator[FakeUpstream]:
+    with FakeUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="package")
+def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
+    require("chromium")
+    with (
+        scratch("mirror") as home,
+        Mirror(
+            home / "data",
+            "https://registry-1.docker.io",  # nobody asks it
+            REGISTRY_UPSTREAMS=f"{{ghcr.io: {{remoteurl: '{upstream.url}'}}}}",
+            REGISTRY_RETENTION_MAX_SIZE="200GiB",
+            REGISTRY_RETENTION_MIN_FREE="1GiB",
+            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+        ) as mirror,
+    ):
+        for role in ("viewer", "operator", "administrator"):
+            _add_user(mirror, role)
+        _manage(mirror, "grant", "create", "--user", "operator", "acme/*", "--upstream", "*")
+        _manage(mirror, "token", "create", "operator", "build-12", "--limit", "acme/**")
+        _manage(mirror, "pin", "acme/base/*")
+        traffic.make(mirror, upstream)
+        traffic.make_quota_history(mirror)
+        yield mirror
+
+
+def _add_user(mirror: Mirror, role: str) -> None:
+    program = (
+        "from django.contrib.auth.models import Group, User\n"
+        f"user = User.objects.create_user({role!r}, password={PASSWORD!r}, is_staff=True)\n"
+        f"user.groups.add(Group.objects.get(name={role!r}))\n"
+    )
+    _manage(mirror, "shell", "-v0", "-c", program)
+
+
+def _manage(mirror: Mirror, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "MIRROR_CONFIG": "/dev/null",
+            "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(mirror.root),
+        },
+        check=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    require("chromium")
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(mirror: Mirror, browser: Browser) -> Iterator[Visit]:
+    visitors: list[Visitor] = []
+
+    def sign_in(name: str = "admin", *, dark: bool = False, width: int = 1280) -> Visitor:
+        visitor = Visitor(browser, mirror.url, dark=dark, width=width)
+        visitors.append(visitor)
+        visitor.sign_in(name, PASSWORD)
+        return visitor
+
+    yield sign_in
+    for visitor in visitors:
+        visitor.close()
+        assert visitor.elsewhere == []
+        assert visitor.console == []

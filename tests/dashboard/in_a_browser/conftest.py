@@ -60,28 +60,28 @@ def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
             DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         ) as mirror,
     ):
-        for role in ("viewer", "operator", "administrator"):
-            _add_user(mirror, role)
-        _manage(mirror, "grant", "create", "--user", "operator", "acme/*", "--upstream", "*")
-        _manage(mirror, "token", "create", "operator", "build-12", "--limit", "acme/**")
-        _manage(mirror, "pin", "acme/base/*")
+        _let_people_in(mirror)
         traffic.make(mirror, upstream)
         traffic.make_quota_history(mirror)
         yield mirror
 
 
-def _add_user(mirror: Mirror, role: str) -> None:
-    program = (
-        "from django.contrib.auth.models import Group, User\n"
-        f"user = User.objects.create_user({role!r}, password={PASSWORD!r}, is_staff=True)\n"
-        f"user.groups.add(Group.objects.get(name={role!r}))\n"
-    )
-    _manage(mirror, "shell", "-v0", "-c", program)
+_PROGRAM = f"""
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+for role in ("viewer", "operator", "administrator"):
+    user = User.objects.create_user(role, password={PASSWORD!r}, is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+call_command("grant", "create", "--user", "operator", "acme/*", "--upstream", "*")
+call_command("token", "create", "operator", "build-12", "--limit", "acme/**")
+call_command("pin", "acme/base/*")
+"""
 
 
-def _manage(mirror: Mirror, *arguments: str) -> None:
+def _let_people_in(mirror: Mirror) -> None:
+    """Somebody of each role, a grant, an access token, and a pin; in one process."""
     subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [sys.executable, "manage.py", "shell", "-v0", "-c", _PROGRAM],
         cwd=PROJECT,
         stdout=subprocess.DEVNULL,
         env={

@@ -92,7 +92,11 @@ class Reporter:
                 self._transfer(ended.state, ended.at, ended.at)
                 for ended in mirror.coalescer.ended()
             ),
-            upstreams={name: asdict(known) for name, known in mirror.contacts.all().items()},
+            upstreams={
+                name: {**asdict(known), "is_left_alone": mirror.upstreams[name].is_away}
+                for name, known in mirror.contacts.all().items()
+                if name in mirror.upstreams
+            },
             pulls=tuple(
                 {**asdict(pull), "at": pull.at.timestamp()} for pull in mirror.tally.last_pulls()
             ),

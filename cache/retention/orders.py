@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from django.db import Error as DatabaseError
@@ -182,14 +182,19 @@ def _claim(waiting: State, taken: State) -> PurgeOrder | None:
     left_behind = Q(state=taken) & (Q(beat_at=None) | Q(beat_at__lt=now - DEAD_AFTER))
     rows = models.PurgeOrder.objects.filter(Q(state=waiting) | left_behind).order_by("pk")
     for order in rows:
-        claimed = models.PurgeOrder.objects.filter(
-            pk=order.pk, state=order.state, beat_at=order.beat_at
-        ).update(state=taken, beat_at=now, attempts=F("attempts") + 1)
-        if claimed:
+        if _take(order, taken, now):
             order.refresh_from_db()
             return order
     connection.close_if_unusable_or_obsolete()
     return None
+
+
+def _take(order: PurgeOrder, taken: State, now: datetime) -> bool:
+    """Claim the order, unless another has done so since it was read."""
+    as_read = models.PurgeOrder.objects.filter(
+        pk=order.pk, state=order.state, beat_at=order.beat_at
+    )
+    return bool(as_read.update(state=taken, beat_at=now, attempts=F("attempts") + 1))
 
 
 def _work(order: PurgeOrder) -> None:

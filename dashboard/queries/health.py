@@ -33,7 +33,8 @@ class UpstreamHealth:
 
     ``latency`` is in seconds; ``problem`` is the last one, at ``problem_at``. Of its quota,
     ``remaining`` of ``limit`` requests are left until ``renews_at``; nothing is asked for before
-    ``held_until``. What is not known is None.
+    ``held_until``. What is not known is None. So many processes (``left_alone_by``) ask for nothing
+    there, since it gave no answer, until it answers a probe.
     """
 
     name: str
@@ -48,6 +49,7 @@ class UpstreamHealth:
     remaining: int | None
     renews_at: datetime | None
     held_until: datetime | None
+    left_alone_by: int = 0
 
     @property
     def part_left(self) -> float:
@@ -129,13 +131,18 @@ def workers() -> int:
 
 def upstreams(found: list[Pulse]) -> list[UpstreamHealth]:
     """Every configured upstream, as all processes together know it."""
+    lately = [one for one in found if one.is_alive(found[0].at)]
     return [
-        _health(proxy, [one.upstreams[proxy.name] for one in found if proxy.name in one.upstreams])
+        _health(
+            proxy,
+            [one.upstreams[proxy.name] for one in found if proxy.name in one.upstreams],
+            sum(bool(one.upstreams.get(proxy.name, {}).get("is_left_alone")) for one in lately),
+        )
         for proxy in runtime.current().config.upstreams
     ]
 
 
-def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
+def _health(proxy: Proxy, contacts: list[Any], left_alone_by: int) -> UpstreamHealth:
     answered = max((c["answered_at"] for c in contacts if c["answered_at"]), default=None)
     failing = [
         c
@@ -159,6 +166,7 @@ def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
         remaining=quota.remaining,
         renews_at=quota.renews_at,
         held_until=quota.held_until,
+        left_alone_by=left_alone_by,
     )
 
 

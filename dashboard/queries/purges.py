@@ -62,6 +62,11 @@ class Order:
         return self.state in orders.MOVING
 
     @property
+    def alone(self) -> int:
+        """How many of the items are blobs of no image."""
+        return self.total - self.images
+
+    @property
     def part(self) -> float:
         """How much of it is done, from 0 to 1."""
         return self.settled / max(1, self.total)

@@ -113,8 +113,8 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
     def change() -> None:
         orders.confirm(number, request.user.get_username(), with_pinned=with_pinned)
 
-    images = f"{wording.count(order.images)} image{'s' * (order.images != 1)}"
-    said = f"Purged {images}, {wording.size(order.expected)}"
+    images, alone = wording.count(order.images), wording.count(order.alone)
+    said = f"Purged images: {images}, blobs without one: {alone}; {wording.size(order.expected)}"
     said += ", with what of it is pinned" if with_pinned and order.pinned else ""
     said += f": {order.why}." if order.why else "."
     return _change(request, order, change, said)

@@ -80,6 +80,16 @@ def test_a_yes_is_carried_out_and_on_record(
     assert upstream.count("GET", "/manifests/") == 1
 
 
+def test_a_blob_is_purged_by_its_digest(signed_in: SignedIn, pulled: str) -> None:
+    operator = signed_in("operator")
+    digest = str(Digest.of(b"w" * 500))
+    number, page = ask(operator, what=digest)
+    assert "1 blob without an image would go, and 500 B come back." in " ".join(page.split())
+    operator.post(f"{PAGE}{number}/confirm/")
+    work_off(CARRYING_OUT)
+    assert not models.Blob.objects.filter(digest=digest).exists()
+
+
 def test_what_is_under_way_says_so(signed_in: SignedIn, mirror: Runtime, pulled: str) -> None:
     operator = signed_in("operator")
     operator.post(f"{PAGE}ask/", {"kind": "age", "days": "3"})

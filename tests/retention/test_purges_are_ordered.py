@@ -207,6 +207,21 @@ def test_by_size_the_longest_unused_go_and_nothing_that_was_not_shown(house: Hou
     assert set(Removal.objects.values_list("repository", flat=True)) == {"a", "b"}
 
 
+def test_by_size_what_was_pulled_since_the_preview_stays(house: House) -> None:
+    images = {}
+    for name in ("a", "b", "c"):
+        images[name] = house.upstream.add_image(name, "1", [name.encode() * 10_000])
+        house.pull(name, "1", images[name])
+        house.later(timedelta(hours=2))
+    number = orders.order_by_size(15_000, "ada")
+    work_off(LOOKING)
+    house.pull("a", "1", images["a"])
+    confirmed(number)
+    assert outcomes(number) == {"a:1": "pulled", "b:1": "gone"}
+    house.pull("c", "1", images["c"])
+    assert house.holds(images["a"].layers[0])
+
+
 def test_by_size_no_more_goes_than_is_needed_any_more(house: House) -> None:
     for name in ("a", "b"):
         house.pull(name, "1", house.upstream.add_image(name, "1", [name.encode() * 10_000]))
@@ -236,6 +251,19 @@ def test_of_two_who_purge_the_same_the_second_hears_that_it_was_gone(house: Hous
     assert outcomes(first) == {"acme/shop:1": "gone"}
     assert outcomes(second) == {"acme/shop:1": "missing"}
     assert Removal.objects.count() == 1
+
+
+def test_of_two_processes_one_takes_an_order_up(house: House) -> None:
+    pulled(house, "acme/shop", "1", b"one")
+    number = by_name("acme/shop")
+    orders.confirm(number, "ada", with_pinned=False)
+    read_by_both = the(number)
+    taken = [orders._take(read_by_both, orders.State.AT_WORK, house.now) for _ in range(2)]
+    assert taken == [True, False]
+    house.later(orders.DEAD_AFTER + timedelta(seconds=1))
+    left_behind = the(number)
+    taken = [orders._take(left_behind, orders.State.AT_WORK, house.now) for _ in range(2)]
+    assert taken == [True, False]
 
 
 def test_what_has_come_since_the_preview_stays(house: House) -> None:

@@ -90,6 +90,16 @@ def test_what_is_kept_by_more_says_by_what(
     assert "by the pin <code>acme/*</code>" in page
 
 
+def test_a_pinned_tag_does_not_keep_the_whole_repository(
+    mirror: Runtime, row: models.Repository
+) -> None:
+    pin("acme/shop:latest", mirror)
+    assert not pins.of_repository(row, pins.every()).is_kept
+    assert pins.of_tag(row, "latest", "sha256:x", pins.every()).is_kept
+    pin("acme/shop", mirror)
+    assert pins.of_repository(row, pins.every()).is_kept
+
+
 @pytest.mark.parametrize("what", ["", "UPPER", "a" * 600, "acme/shop@sha256:1"])
 def test_what_names_nothing_is_refused(signed_in: SignedIn, mirror: Runtime, what: str) -> None:
     page = signed_in("operator").post(f"{PAGE}pin/", {"what": what}, follow=True)

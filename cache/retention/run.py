@@ -14,7 +14,7 @@ from cache.database import question
 from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
 from cache.retention.plan import Planner, Target, Unit
-from cache.retention.policy import Image, Key, Policy, key_of, policy_of
+from cache.retention.policy import Image, Key, LoneBlob, Policy, key_of, policy_of
 from cache.streaming.flight import exclusive
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Run:
             if not self.dry_run:
                 remove_doomed(mirror.store)
             gather_pulls()
-            planner = Planner(self.policy, mirror.now())
+            planner = Planner(self.policy, mirror.now(), self._may_go)
             for step in planner.expired():
                 self._carry_out(step, planner)
             target = self._target(mirror.now())
@@ -109,11 +109,9 @@ class Run:
         if self.dry_run:
             removed = [Removed(unit, unit.size) for unit in step]
         else:
-            removed = []
-            if chosen := [unit for unit in step if self._may_go(unit)]:
-                gather_pulls()
-                mirror = runtime.current()
-                removed = evict(chosen, mirror.store, self.by, mirror.now())
+            gather_pulls()
+            mirror = runtime.current()
+            removed = evict(step, mirror.store, self.by, mirror.now())
             planner.carried_out()
         size = sum(each.size for each in removed)
         self.summary = replace(
@@ -127,11 +125,11 @@ class Run:
         self.on_progress(self.summary.size)
         return size
 
-    def _may_go(self, unit: Unit) -> bool:
+    def _may_go(self, subject: Image | LoneBlob) -> bool:
         if self.among is None:
             return True
-        then = self.among.get(key_of(unit.subject))
-        return then is not None and unit.subject.pulled_at <= then
+        then = self.among.get(key_of(subject))
+        return then is not None and subject.pulled_at <= then
 
     def _target(self, now: datetime) -> Target:
         use = measure()

@@ -49,8 +49,9 @@ class Transfer:
 class Pulse:
     """One process at ``at`` (epoch seconds): its fills, how upstreams answer it, who pulled last.
 
-    ``upstreams`` has the fields of :class:`cache.contact.Contact`, ``pulls`` those of
-    :class:`cache.tally.Pull` with the moment in epoch seconds.
+    ``upstreams`` has the fields of :class:`cache.contact.Contact`, and whether this process leaves
+    it alone for now (`is_left_alone`); ``pulls`` those of :class:`cache.tally.Pull` with the moment
+    in epoch seconds.
     """
 
     at: float

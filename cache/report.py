@@ -29,6 +29,11 @@ IDLE_STEP = 5.0
 #: One failure is no outage: a request may be lost.
 OUTAGE_FAILURES = 2
 
+#: What is left of a quota is remembered for each of such spans.
+QUOTA_STEP = timedelta(minutes=10)
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
 #: What grows old is removed, and the disk is looked at, this often (seconds).
 RARELY = timedelta(hours=1)
 
@@ -40,6 +45,7 @@ class Reporter:
         self._mirror = mirror
         self._folder = pulse.folder_of(mirror.config.storage.root)
         self._rarely_at: datetime | None = None
+        self._quotas: dict[str, tuple[datetime, int, int]] = {}
         self._answered: dict[str, float] = {}
         self._seen: dict[str, tuple[float, int, float]] = {}
         self._shown_at = 0.0
@@ -53,6 +59,7 @@ class Reporter:
         for upstream, contact in mirror.contacts.all().items():
             self._tell_contact(upstream, contact)
         now = mirror.now()
+        self._tell_quotas(now)
         if self._rarely_at is None or now - self._rarely_at >= RARELY:
             self._rarely_at = now
             self._do_rarely(now)
@@ -85,7 +92,11 @@ class Reporter:
                 self._transfer(ended.state, ended.at, ended.at)
                 for ended in mirror.coalescer.ended()
             ),
-            upstreams={name: asdict(known) for name, known in mirror.contacts.all().items()},
+            upstreams={
+                name: {**asdict(known), "is_left_alone": mirror.upstreams[name].is_away}
+                for name, known in mirror.contacts.all().items()
+                if name in mirror.upstreams
+            },
             pulls=tuple(
                 {**asdict(pull), "at": pull.at.timestamp()} for pull in mirror.tally.last_pulls()
             ),
@@ -119,6 +130,18 @@ class Reporter:
         self._answered[upstream] = answered
         if upstream in catalog.ongoing_outages():
             catalog.end_outage(upstream, _moment(answered))
+
+    def _tell_quotas(self, now: datetime) -> None:
+        start = now - (now - _EPOCH) % QUOTA_STEP
+        for name, upstream in self._mirror.upstreams.items():
+            quota = upstream.quota()
+            if quota.limit is None or quota.remaining is None:
+                continue
+            told = (start, quota.limit, quota.remaining)
+            if self._quotas.get(name) != told and catalog.record_quota(
+                name, quota.limit, quota.remaining, start
+            ):
+                self._quotas[name] = told
 
     def _do_rarely(self, now: datetime) -> None:
         catalog.expire_traffic(now)

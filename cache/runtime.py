@@ -49,9 +49,10 @@ _LONGEST_MEMORY = 7 * 24 * 3600
 class Runtime:
     """Everything that lives as long as the process. ``locks`` is a folder for lock files.
 
-    ``bell`` wakes the janitor, wherever it is; ``roll`` has all processes write down what was
-    pulled. ``former`` are upstreams that are not configured any more: nobody can name one, and
-    what was asked of one before is brought to its end.
+    ``bell`` wakes the janitor, wherever it is, and ``orders`` whoever works on what an operator has
+    ordered; ``roll`` has all processes write down what was pulled. ``former`` are upstreams that
+    are not configured any more: nobody can name one, and what was asked of one before is brought to
+    its end.
     """
 
     config: Config
@@ -70,6 +71,7 @@ class Runtime:
     locks: Path
     bell: Bell
     roll: RollCall
+    orders: Bell
     now: Callable[[], datetime]
     former: Mapping[str, tuple[Proxy, Upstream]] = field(default_factory=dict)
 
@@ -112,6 +114,7 @@ def build(config: Config) -> Runtime:
         locks=_locks(config),
         bell=bell,
         roll=RollCall(config.storage.root / "retention"),
+        orders=Bell(config.storage.root / "orders"),
         now=lambda: datetime.now(UTC),
     )
 

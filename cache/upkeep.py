@@ -31,7 +31,14 @@ CALL_STEP = 0.1
 
 def start() -> None:
     """Begin what goes on in the background of this process, which must not be forked later."""
-    for work in (_scrub, _keep_flushing, _keep_house, report.keep_showing):
+    for work in (
+        _scrub,
+        _keep_flushing,
+        _keep_house,
+        _keep_looking,
+        _keep_purging,
+        report.keep_showing,
+    ):
         threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
 
 
@@ -130,6 +137,14 @@ def _keep_house() -> None:
             # The store's folders are gone: without a janitor they would fill once they are back.
             log.error("Nothing is evicted: %s", error)
         time.sleep(FLUSH_STEP)
+
+
+def _keep_looking() -> None:
+    retention.keep_working(retention.LOOKING)
+
+
+def _keep_purging() -> None:
+    retention.keep_working(retention.CARRYING_OUT)
 
 
 def _scrub() -> None:

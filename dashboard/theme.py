@@ -72,6 +72,8 @@ THEME: dict[str, Any] = {
                     _item("Overview", "monitoring", "index"),
                     _item("Transfers", "swap_vert", "transfers"),
                     _item("Repositories", "inventory_2", "repositories"),
+                    _item("Pins", "keep", "pins"),
+                    _item("Purge", "delete_sweep", "purge"),
                     _item("Upstreams", "cloud", "upstreams"),
                     _item("Logs", "article", "logs"),
                     _item("Connect a client", "cable", "connect"),

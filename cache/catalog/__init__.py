@@ -55,6 +55,7 @@ from cache.catalog.traffic import (
     ongoing_outages,
     record_disk,
     record_outage,
+    record_quota,
 )
 
 __all__ = [
@@ -95,6 +96,7 @@ __all__ = [
     "record_lost_fill",
     "record_manifest",
     "record_outage",
+    "record_quota",
     "record_tag",
     "recorded_size",
     "write_down",

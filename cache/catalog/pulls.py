@@ -7,6 +7,8 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
+from django.db.models import Q
+
 from cache import models
 from cache.catalog.tags import NO_HURRY, confirm_tags
 from cache.database import note
@@ -42,10 +44,17 @@ def _record_pulls(pulls: Pulls) -> None:
     manifests: dict[Repository, dict[str, datetime]] = {}
     for (repository, digest), at in pulls.manifests.items():
         manifests.setdefault(repository, {})[str(digest)] = at
-    for repository, pulled in manifests.items():
+    # In order, so that no two processes wait for each other's rows in PostgreSQL.
+    for repository, pulled in sorted(manifests.items(), key=lambda item: str(item[0])):
         links = models.ManifestLink.objects.filter(
             repository__upstream=repository.upstream, repository__name=str(repository.name)
         )
+        latest = max(pulled.values())
+        models.Repository.objects.filter(
+            Q(pulled_at=None) | Q(pulled_at__lt=latest),
+            upstream=repository.upstream,
+            name=str(repository.name),
+        ).update(pulled_at=latest)
         for at, digests in _by_second(pulled):
             links.filter(manifest__digest__in=digests, pulled_at__lt=at).update(pulled_at=at)
 

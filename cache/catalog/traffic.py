@@ -26,6 +26,9 @@ _KEPT = {
 }
 
 
+_QUOTAS_KEPT = timedelta(days=8)
+
+
 def floor(moment: datetime, span: str) -> datetime:
     """Where the minute, hour or day that holds the moment begins."""
     if span == _Span.MINUTE:
@@ -64,6 +67,7 @@ def expire_traffic(now: datetime) -> None:
         rows.filter(start__lt=now - of_upstreams).delete()
         if of_repositories != of_upstreams:
             rows.filter(start__lt=now - of_repositories).exclude(repository="").delete()
+    models.QuotaSample.objects.filter(start__lt=now - _QUOTAS_KEPT).delete()
 
 
 @note(patience=_NO_HURRY)
@@ -81,6 +85,16 @@ def record_disk(used: int, free: int, now: datetime) -> None:
     )
     models.DiskSample.objects.bulk_create([sample], ignore_conflicts=True)
     models.DiskSample.objects.filter(hour__lt=now - timedelta(days=400)).delete()
+
+
+@note(patience=_NO_HURRY)
+def record_quota(upstream: str, total: int, remaining: int, start: datetime) -> None:
+    """What is left of an upstream's quota in the ten minutes from ``start`` on: the least of it."""
+    sample = models.QuotaSample(upstream=upstream, start=start, total=total, remaining=remaining)
+    models.QuotaSample.objects.bulk_create([sample], ignore_conflicts=True)
+    models.QuotaSample.objects.filter(
+        upstream=upstream, start=start, remaining__gt=remaining
+    ).update(total=total, remaining=remaining)
 
 
 @note(patience=_NO_HURRY)

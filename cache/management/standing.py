@@ -8,7 +8,7 @@ from datetime import datetime
 from cache import wording
 from cache.management.progress import bar, clock_time
 from cache.overview.health import Disk, UpstreamHealth
-from cache.overview.janitor import Janitor
+from cache.overview.janitor import JanitorHealth
 from cache.overview.standing import Recorded, Standing
 from cache.overview.transfers import Ended, Filling
 
@@ -99,18 +99,26 @@ def _disk(disk: Disk | None) -> str:
     if disk is None:
         return "the store's folder cannot be looked at"
     text = f"{wording.size(disk.free)} of {wording.size(disk.used + disk.free)} free"
-    if disk.held is not None and disk.blobs is not None:
-        text += f"  {wording.size(disk.held)} held in {wording.count(disk.blobs)} blobs"
+    if disk.held is not None:
+        text += f"  {wording.size(disk.held)} held"
+    if disk.limit is not None:
+        text += f", {wording.size(disk.limit)} allowed"
     if disk.full_at is not None:
         text += f"  full on {disk.full_at:%Y-%m-%d} at this pace"
     return text
 
 
-def _janitor(janitor: Janitor, now: datetime) -> str:
-    there = "keeps house" if janitor.is_there else "there is none: nothing is evicted"
-    worked = f"worked {_ago(janitor.worked_at, now)}" if janitor.worked_at else "has not worked yet"
-    removed = f"{wording.count(janitor.removed)} removed in 24 hours"
-    return f"{there}  {worked}  {removed}, {wording.size(janitor.size)}"
+def _janitor(janitor: JanitorHealth, now: datetime) -> str:
+    if janitor.problem and janitor.ended_at is not None:
+        return f"stopped {_ago(janitor.ended_at, now)}: {janitor.problem}"
+    if janitor.working_since is not None:
+        worked = f"at work, began {_ago(janitor.working_since, now)}"
+    elif janitor.ended_at is not None:
+        worked = f"worked {_ago(janitor.ended_at, now)}"
+    else:
+        worked = "has not worked yet"
+    late = "  late: nothing is evicted" if janitor.is_late else ""
+    return f"{worked}{late}  freed {wording.size(janitor.freed)} in 24 hours"
 
 
 def _upstream(one: UpstreamHealth, now: datetime) -> str:

@@ -4,11 +4,12 @@ from cache.models.access import AccessToken, AccessTokenLimit, Grant, Visibility
 from cache.models.blob import Blob, BlobLink
 from cache.models.incident import Incident
 from cache.models.manifest import Manifest, ManifestLink, ManifestReference
+from cache.models.purge import PurgeItem, PurgeOrder
 from cache.models.repository import Repository
-from cache.models.retention import DoomedFile, Pin, Removal
+from cache.models.retention import DoomedFile, JanitorRun, Pin, Removal
 from cache.models.right import Right
 from cache.models.tag import Tag, TagMove
-from cache.models.traffic import DiskSample, Outage, Traffic
+from cache.models.traffic import DiskSample, Outage, QuotaSample, Traffic
 
 __all__ = [
     "AccessToken",
@@ -19,11 +20,15 @@ __all__ = [
     "DoomedFile",
     "Grant",
     "Incident",
+    "JanitorRun",
     "Manifest",
     "ManifestLink",
     "ManifestReference",
     "Outage",
     "Pin",
+    "PurgeItem",
+    "PurgeOrder",
+    "QuotaSample",
     "Removal",
     "Repository",
     "Right",

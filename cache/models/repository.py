@@ -10,6 +10,9 @@ class Repository(models.Model):
 
     `visibility` is how upstream treated an anonymous client at `visibility_checked_at`; empty
     before that was asked. An operator's rule comes before it.
+
+    `size` is what its blobs here had together at `sized_at`, in bytes, which is empty when that is
+    known to be wrong. `pulled_at` is its last pull, as far as that is written down.
     """
 
     upstream = models.CharField(max_length=255)
@@ -17,10 +20,18 @@ class Repository(models.Model):
     first_seen_at = models.DateTimeField()
     visibility = models.CharField(max_length=7, blank=True)
     visibility_checked_at = models.DateTimeField(null=True)
+    size = models.BigIntegerField(db_default=0)
+    sized_at = models.DateTimeField(null=True)
+    pulled_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["upstream", "name"], name="repository_once"),
+        ]
+        indexes = [
+            models.Index(fields=["size"], name="repository_size"),
+            models.Index(fields=["sized_at"], name="repository_sized"),
+            models.Index(fields=["pulled_at"], name="repository_pulled"),
         ]
 
     def __str__(self) -> str:

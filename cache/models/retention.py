@@ -42,8 +42,36 @@ class Removal(models.Model):
     size = models.BigIntegerField()
     pulled_at = models.DateTimeField()
 
+    class Meta:
+        indexes = [
+            # Of one reason, or of one repository, the latest first.
+            models.Index(fields=["reason", "at"], name="removal_by_reason"),
+            models.Index(fields=["repository", "at"], name="removal_by_repository"),
+        ]
+
     def __str__(self) -> str:
         return f"{self.upstream}/{self.repository}@{self.digest}: {self.reason}"
+
+
+class JanitorRun(models.Model):
+    """A run of the janitor: what it removed, and what was wrong with it. Sizes in bytes.
+
+    It goes on as long as `ended_at` is empty, unless a later one began since. At its end the store
+    held `held`; `over` and `short` are what was still too much, and too little free.
+    """
+
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    images = models.PositiveIntegerField(default=0)
+    blobs = models.PositiveIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0)
+    over = models.BigIntegerField(default=0)
+    short = models.BigIntegerField(default=0)
+    problem = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"the run of {self.began_at}"
 
 
 class DoomedFile(models.Model):

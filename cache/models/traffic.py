@@ -1,4 +1,4 @@
-"""Traffic, added up by minute, hour and day; and what the disk had left at each hour."""
+"""Traffic, added up by minute, hour and day; what the disk and the quotas had left, and when."""
 
 from __future__ import annotations
 
@@ -63,6 +63,23 @@ class DiskSample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.free} bytes free at {self.hour}"
+
+
+class QuotaSample(models.Model):
+    """What an upstream's quota had left in the ten minutes from `start` on: the least of it."""
+
+    upstream = models.CharField(max_length=255)
+    start = models.DateTimeField()
+    total = models.BigIntegerField()
+    remaining = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["upstream", "start"], name="quota_sample_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.remaining} of {self.total} left at {self.upstream}, {self.start}"
 
 
 class Outage(models.Model):

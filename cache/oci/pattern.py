@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 LONGEST_PATTERN = 255
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._/:*?-]+")
+_WILD = re.compile(r"[*?]")
 _WORD = re.compile(r"\*\*/|\*\*|.")
 
 
@@ -21,15 +22,23 @@ class Pattern:
 
     text: str
     _words: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    #: What stands before the first star or question mark.
+    _head: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """ValueError if the text is no pattern for names."""
         if len(self.text) > LONGEST_PATTERN or not _ALLOWED.fullmatch(self.text):
             raise ValueError("not a pattern")
         object.__setattr__(self, "_words", tuple(_WORD.findall(self.text)))
+        object.__setattr__(self, "_head", _WILD.split(self.text, maxsplit=1)[0])
 
     def fits(self, text: str) -> bool:
         """In a time that grows with both lengths, whatever the pattern."""
+        # Most texts do not begin as the pattern does, and most patterns are plain names.
+        if not text.startswith(self._head):
+            return False
+        if len(self._head) == len(self.text):
+            return len(text) == len(self.text)
         # Bit n of a number stands for the place before the text's character n. What all words so
         # far can have come to is a set of places, and each word moves that set as a whole: there
         # is nothing to go back to, which takes a regular expression of many stars for ever.

@@ -12,6 +12,7 @@ from django.db.models import Sum
 from cache import pulse, runtime
 from cache.config import Proxy, capacity
 from cache.models import DiskSample, Incident, Outage, Traffic
+from cache.overview.janitor import JanitorHealth
 from cache.pulse import Pulse
 
 #: One failure is not shown as trouble: a request may be lost.
@@ -32,7 +33,8 @@ class UpstreamHealth:
 
     ``latency`` is in seconds; ``problem`` is the last one, at ``problem_at``. Of its quota,
     ``remaining`` of ``limit`` requests are left until ``renews_at``; nothing is asked for before
-    ``held_until``. What is not known is None.
+    ``held_until``. What is not known is None. So many processes (``left_alone_by``) ask for nothing
+    there, since it gave no answer, until it answers a probe.
     """
 
     name: str
@@ -47,6 +49,7 @@ class UpstreamHealth:
     remaining: int | None
     renews_at: datetime | None
     held_until: datetime | None
+    left_alone_by: int = 0
 
     @property
     def part_left(self) -> float:
@@ -58,16 +61,30 @@ class UpstreamHealth:
 class Disk:
     """The store's file system (bytes), what the store holds, and when it is full at this pace.
 
-    ``held`` and ``blobs`` are as of the last hour, None before the first look. With
-    ``is_forecast`` there is enough to go by; without ``full_at`` it then does not fill in a year.
+    ``held`` is as of ``held_at``, None before the first look. ``limit`` is how large the store may
+    be, None for any size; ``reserve`` what is to stay free. With ``is_forecast`` there is enough to
+    go by; without ``full_at``, when the first of the limits is reached, none is within a year.
     """
 
     used: int
     free: int
     held: int | None
-    blobs: int | None
+    held_at: datetime | None
+    limit: int | None
+    reserve: int
     is_forecast: bool
     full_at: datetime | None
+    days_left: int | None
+
+    @property
+    def part_of_limit(self) -> float:
+        """How much of what the store may hold it does hold, from 0 to 1."""
+        return (self.held or 0) / max(1, self.limit or 0)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether something goes before the disk is full to the last byte."""
+        return self.limit is not None or self.reserve > 0
 
     @property
     def part_used(self) -> float:
@@ -122,13 +139,18 @@ def workers() -> int:
 
 def upstreams(found: list[Pulse]) -> list[UpstreamHealth]:
     """Every configured upstream, as all processes together know it."""
+    lately = [one for one in found if one.is_alive(found[0].at)]
     return [
-        _health(proxy, [one.upstreams[proxy.name] for one in found if proxy.name in one.upstreams])
+        _health(
+            proxy,
+            [one.upstreams[proxy.name] for one in found if proxy.name in one.upstreams],
+            sum(bool(one.upstreams.get(proxy.name, {}).get("is_left_alone")) for one in lately),
+        )
         for proxy in runtime.current().config.upstreams
     ]
 
 
-def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
+def _health(proxy: Proxy, contacts: list[Any], left_alone_by: int) -> UpstreamHealth:
     answered = max((c["answered_at"] for c in contacts if c["answered_at"]), default=None)
     failing = [
         c
@@ -152,25 +174,40 @@ def _health(proxy: Proxy, contacts: list[Any]) -> UpstreamHealth:
         remaining=quota.remaining,
         renews_at=quota.renews_at,
         held_until=quota.held_until,
+        left_alone_by=left_alone_by,
     )
 
 
-def disk(now: datetime) -> Disk | None:
-    """The disk now; None if it cannot be looked at."""
+def disk(now: datetime, keeper: JanitorHealth) -> Disk | None:
+    """The disk now; None if it cannot be looked at. What it holds, the janitor found last."""
     try:
         found = os.statvfs(runtime.current().config.storage.root)
     except OSError:
         return None
     free = found.f_bavail * found.f_frsize
+    used = (found.f_blocks - found.f_bfree) * found.f_frsize
+    wanted = runtime.current().config.retention
+    reserve = wanted.min_free.of(used + free)
     samples = list(DiskSample.objects.filter(hour__gte=now - _FORECAST_OVER).order_by("hour"))
     latest = samples[-1] if samples else None
+    held, held_at = keeper.held, keeper.ended_at
+    if held is None and latest is not None:
+        held, held_at = latest.held, latest.hour
+    ends = [_forecast([(each.hour, each.used) for each in samples], max(0, free - reserve), now)]
+    if wanted.max_size is not None and held is not None:
+        left = max(0, wanted.max_size - held)
+        ends.append(_forecast([(each.hour, each.held) for each in samples], left, now))
+    full_at = min((end for end in ends if end is not None), default=None)
     return Disk(
-        used=(found.f_blocks - found.f_bfree) * found.f_frsize,
+        used=used,
         free=free,
-        held=latest.held if latest else None,
-        blobs=latest.blobs if latest else None,
+        held=held,
+        held_at=held_at,
+        limit=wanted.max_size,
+        reserve=reserve,
         is_forecast=len(samples) >= _LEAST_SAMPLES,
-        full_at=_forecast([(sample.hour, sample.used) for sample in samples], free, now),
+        full_at=full_at,
+        days_left=None if full_at is None else (full_at - now).days,
     )
 
 
@@ -194,7 +231,7 @@ def _forecast(samples: list[tuple[datetime, int]], free: int, now: datetime) -> 
     return now + timedelta(hours=free / slope)
 
 
-def verdict(upstreams: list[UpstreamHealth], disk: Disk | None) -> Verdict:
+def verdict(upstreams: list[UpstreamHealth], disk: Disk | None, keeper: JanitorHealth) -> Verdict:
     """How it is, for somebody who reads no further."""
     away = [one.name for one in upstreams if one.state == "away"]
     if disk is None:
@@ -205,6 +242,10 @@ def verdict(upstreams: list[UpstreamHealth], disk: Disk | None) -> Verdict:
         return Verdict(
             "away", f"{names} {verb} not give useful answers: what is held here can be pulled."
         )
+    if keeper.problem or keeper.is_late:
+        return Verdict("warn", "The mirror works, but its janitor does not: nothing is evicted.")
+    if keeper.over or keeper.short:
+        return Verdict("warn", "The mirror works, but its store is larger than it may be.")
     if disk.is_nearly_full:
         return Verdict("warn", "The mirror works, but its disk is nearly full.")
     return Verdict("ok", "The mirror works.")

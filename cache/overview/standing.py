@@ -10,8 +10,9 @@ from django.db import Error as DatabaseError
 
 from cache import runtime
 from cache.overview import health, traffic, transfers
+from cache.overview import janitor as keeper
 from cache.overview.health import Disk, UpstreamHealth, Verdict
-from cache.overview.janitor import Janitor, janitor
+from cache.overview.janitor import JanitorHealth
 from cache.overview.traffic import Rates, Totals
 from cache.overview.transfers import Ended, Filling
 
@@ -26,7 +27,7 @@ class Recorded:
     rates: Rates
     totals: Totals
     disk: Disk | None
-    janitor: Janitor
+    janitor: JanitorHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Standing:
         """How it is, in a word and a sentence."""
         if self.recorded is None:
             return Verdict("away", f"The database does not answer: {self.problem}")
-        return health.verdict(self.upstreams, self.recorded.disk)
+        return health.verdict(self.upstreams, self.recorded.disk, self.recorded.janitor)
 
     def facts(self) -> dict[str, Any]:
         """The same for programs; moments are aware datetimes."""
@@ -85,11 +86,12 @@ def standing(now: datetime) -> Standing | None:
     found = health.pulses()
     problem = ""
     try:
+        house = keeper.health(now)
         recorded: Recorded | None = Recorded(
             rates=traffic.rates(now),
             totals=traffic.totals(traffic.steps(OVER, now)),
-            disk=health.disk(now),
-            janitor=janitor(now),
+            disk=health.disk(now, house),
+            janitor=house,
         )
     except DatabaseError as error:
         recorded, problem = None, " ".join(str(error).split())

@@ -26,6 +26,11 @@ class Range:
     steps: int
     repository_span: str
 
+    @property
+    def every(self) -> int:
+        """Seconds after which there is something new to be seen: charts are large."""
+        return 60 if self.step == _MINUTE else 600
+
     def starts(self, now: datetime) -> list[datetime]:
         """Where each step begins, the latest last."""
         latest = _floor(now, self.step)

@@ -29,6 +29,7 @@ from cache.retention import contents
 from cache.retention.pins import list_pins
 from cache.retention.plan import Unit
 from cache.retention.policy import Image, Policy
+from cache.retention.sizes import have_changed
 from cache.streaming.store import Store
 
 P = ParamSpec("P")
@@ -279,6 +280,7 @@ def _strike_blobs(units: list[Unit], *, force: bool) -> dict[str, int]:
     )
     digests = [row[0] for row in found]
     models.Blob.objects.filter(digest__in=digests).delete()
+    have_changed(digests)
     models.BlobLink.objects.filter(digest__in=digests).delete()
     return {digest: size for digest, size, _ in found}
 

@@ -16,6 +16,8 @@ from django.db import connection, connections
 from cache import runtime
 from cache.retention.reconcile import reconcile
 from cache.retention.run import Run, Summary, current_policy, measure
+from cache.retention.runs import told
+from cache.retention.sizes import add_up
 from cache.retention.words import readable
 
 log = logging.getLogger(__name__)
@@ -121,7 +123,7 @@ def keep_house(interval: float = INTERVAL, listen_step: float = LISTEN_STEP) -> 
 
 def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step: float) -> None:
     mirror = runtime.current()
-    reconciled_at = ran_at = float("-inf")
+    reconciled_at = ran_at = added_up_at = float("-inf")
     # Not what was heard before: it is the first run's business.
     alarm = Alarm(mirror.bell.heard())
     while is_still_alone():
@@ -129,6 +131,9 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
             summary = clean()
             ran_at = time.monotonic()
             alarm.ran(ran_at, in_vain=bool(summary.over or summary.short))
+            if ran_at - added_up_at >= interval:
+                add_up(mirror.now(), Pace())
+                added_up_at = time.monotonic()
         if time.monotonic() - reconciled_at >= _RECONCILE:
             reconcile(Pace())
             reconciled_at = time.monotonic()
@@ -148,6 +153,12 @@ def _keep_house(is_still_alone: Callable[[], bool], interval: float, listen_step
 def clean() -> Summary:
     """One run by the mirror itself, which answers those who wait for room."""
     mirror = runtime.current()
+    with told(mirror.now(), mirror.now) as said:
+        said.summary = _clean(mirror)
+    return said.summary
+
+
+def _clean(mirror: runtime.Runtime) -> Summary:
     began_at = time.time_ns()
     try:
         kept = runtime.kept_parts(mirror.config)

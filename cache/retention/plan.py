@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -78,12 +78,25 @@ class Target:
         return Reason.MIN_FREE, f"{since}, the disk was {readable(self.short_at_first)} too full"
 
 
-class Planner:
-    """Decides what goes under a policy at ``now``; writes nothing."""
+def _anything(_subject: Image | LoneBlob) -> bool:
+    return True
 
-    def __init__(self, policy: Policy, now: datetime) -> None:
+
+class Planner:
+    """Decides what goes under a policy at ``now``; writes nothing.
+
+    Of what is not ``may_go`` nothing is evicted but what goes along with something else.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        now: datetime,
+        may_go: Callable[[Image | LoneBlob], bool] = _anything,
+    ) -> None:
         self.policy = policy
         self.now = now
+        self._may_go = may_go
         self._gone_links: Counter[int] = Counter()
         self._gone_users: Counter[str] = Counter()
         self._gone_parents: Counter[tuple[int, str]] = Counter()
@@ -113,7 +126,7 @@ class Planner:
             yield [
                 self._image(image, page, kept, *self._why_expired(image.upstream, image.pulled_at))
                 for image in page.images
-                if not self._is_seen(image) and not self.policy.keeps_image(image)
+                if not self._is_seen(image) and not self._keeps(image)
             ]
         yield from self._expired_loose()
         yield from self._expired_blobs(max(times))
@@ -130,7 +143,7 @@ class Planner:
                 step += self._smaller_until(image.pulled_at, lone, target)
                 if target.is_met():
                     break
-                if not self._is_seen(image) and not self.policy.keeps_image(image):
+                if not self._is_seen(image) and not self._keeps(image):
                     unit = self._image(image, page, kept, *target.why(image.pulled_at))
                     target.take(unit.size)
                     step.append(unit)
@@ -141,8 +154,15 @@ class Planner:
             yield rest
 
     def purge(self, page: Page, detail: str) -> list[Unit]:
-        """All of a page's images, whatever keeps them, and all that nothing else needs."""
-        return [self._image(image, page, set(), Reason.PURGED, detail) for image in page.images]
+        """All of a page's images, whatever keeps them, and all that nothing else needs.
+
+        What goes along with one of them is in that one's unit alone.
+        """
+        return [
+            self._image(image, page, set(), Reason.PURGED, detail)
+            for image in page.images
+            if image.link not in self._gone
+        ]
 
     def _image(self, image: Image, page: Page, kept: set[str], reason: Reason, detail: str) -> Unit:
         links = self._with_children(image, page, reason)
@@ -225,8 +245,7 @@ class Planner:
         return [
             self._blob(blob, *self._why_expired(_longest(self.policy, blob), blob.pulled_at))
             for blob in blobs
-            if self.policy.has_blob_expired(blob, self.now)
-            and not self.policy.keeps_blob(blob.digest, blob.repositories)
+            if self.policy.has_blob_expired(blob, self.now) and not self._keeps(blob)
         ]
 
     def _blob(self, blob: LoneBlob, reason: Reason, detail: str) -> Unit:
@@ -267,12 +286,12 @@ class Planner:
             return self._loose_image(found, *why)
         if found.digest in self._seen_loose:
             (found,) = contents.with_repositories([found])
-        if self.policy.keeps_blob(found.digest, found.repositories):
+        if self._keeps(found):
             return []
         return [self._blob(found, *why)]
 
     def _loose_image(self, image: Image, reason: Reason, detail: str) -> list[Unit]:
-        if self.policy.keeps_image(image):
+        if self._keeps(image):
             return []
         page = contents.complete([image])
         return [self._image(image, page, self.kept_blobs(page), reason, detail)]
@@ -282,6 +301,13 @@ class Planner:
         if key not in self._seen_loose:
             self._seen_loose.add(key)
             heapq.heappush(self._loose, (found.pulled_at, key, found))
+
+    def _keeps(self, subject: Image | LoneBlob) -> bool:
+        if not self._may_go(subject):
+            return True
+        if isinstance(subject, Image):
+            return self.policy.keeps_image(subject)
+        return self.policy.keeps_blob(subject.digest, subject.repositories)
 
     def _is_seen(self, image: Image) -> bool:
         """Whether it was decided on already, or is to be looked at in its turn."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeAlias
 
 from cache.config import Config, Reserve
 from cache.oci.selection import Selection
@@ -50,6 +51,18 @@ class LoneBlob:
     size: int
     pulled_at: datetime
     repositories: tuple[tuple[str, str], ...] = ()
+
+
+#: What an image or a blob is known by from one day to the next: upstream, repository, digest. A
+#: blob of its own has no repository.
+Key: TypeAlias = tuple[str, str, str]
+
+
+def key_of(subject: Image | LoneBlob) -> Key:
+    """The key of it."""
+    if isinstance(subject, Image):
+        return subject.upstream, subject.name, subject.digest
+    return "", "", subject.digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,13 +41,22 @@ def find(selection: Selection, policy: Policy) -> Found:
     A repository or a tag names images; a whole repository also the blobs that only it contains,
     and no manifest needs; a digest names a manifest or a blob.
     """
+    fitting = [
+        image
+        for image in _candidates(selection)
+        if selection.fits_manifest(image.upstream, image.name, image.tags, image.digest)
+    ]
+    roots = _roots(fitting)
+    # What an index lists goes along with it, so the index has its turn first.
     images = sorted(
-        (
-            image
-            for image in _candidates(selection)
-            if selection.fits_manifest(image.upstream, image.name, image.tags, image.digest)
+        fitting,
+        key=lambda image: (
+            image.link not in roots,
+            image.upstream,
+            image.name,
+            sorted(image.tags),
+            image.digest,
         ),
-        key=lambda image: (image.upstream, image.name, sorted(image.tags), image.digest),
     )
     blobs = list(_blobs(selection))
     pinned = _pinned(images, blobs, policy) if policy.keep else set()
@@ -87,34 +96,50 @@ def _needed_by_pinned(images: list[Image], policy: Policy, depth: int = 4) -> It
 
 
 def purge(
-    found: Found, by: str, on_removed: Callable[[Removed], None] = lambda _removed: None
+    found: Found,
+    by: str,
+    on_removed: Callable[[Removed], None] = lambda _removed: None,
+    why: str = "",
 ) -> int:
     """Remove it, also while it is pulled: who has a blob open gets the rest of it. The bytes.
 
-    Raises :class:`Busy`, ``OSError``, :class:`~cache.retention.evict.NotTaken` and
-    ``django.db.Error``.
+    ``why`` is the operator's reason, for the records. Raises :class:`Busy`, ``OSError``,
+    :class:`~cache.retention.evict.NotTaken` and ``django.db.Error``.
     """
     mirror = runtime.current()
     size = 0
     with reserve.drawn_upon(), exclusive(mirror.locks, "retention", TURN) as is_alone:
         if not is_alone:
             raise Busy("another eviction is at work")
-        for units in _units(found, by):
+        for units in _units(found, f"purged by {by}: {why}" if why else f"purged by {by}"):
             for removed in evict.purge(units, mirror.store, by, mirror.now()):
                 size += removed.size
                 on_removed(removed)
     return size
 
 
-def _units(found: Found, by: str) -> Iterator[list[Unit]]:
+def preview(found: Found) -> Iterator[list[Unit]]:
+    """What :func:`purge` would remove, in the same order; nothing is removed."""
+    return _units(found, "", is_carried_out=False)
+
+
+def _units(found: Found, detail: str, *, is_carried_out: bool = True) -> Iterator[list[Unit]]:
     planner = Planner(Policy(), runtime.current().now())
-    detail = f"purged by {by}"
     for chunk in chunks(found.images, PAGE):
         # An operator may have been asked meanwhile, for however long.
         yield planner.purge(contents.complete(contents.find_again(chunk)), detail)
-        planner.carried_out()
+        if is_carried_out:
+            planner.carried_out()
     for blobs in chunks(found.blobs, PAGE):
         yield [Unit(blob, Reason.PURGED, detail, (), (blob,)) for blob in blobs]
+
+
+def _roots(images: list[Image]) -> set[int]:
+    """The links of those that no index of their repository lists."""
+    found: set[int] = set()
+    for chunk in chunks((image.link for image in images), PAGE):
+        found.update(contents.roots().filter(pk__in=chunk).values_list("pk", flat=True))
+    return found
 
 
 def _candidates(selection: Selection) -> Iterator[Image]:

@@ -23,6 +23,9 @@ REMEMBERED = timedelta(days=90)
 #: That a repository contains a blob which is not here is known for so long.
 _LINKS_KEPT = timedelta(days=30)
 
+#: What was shown before a purge is known for so long if nobody has said yes to it.
+_UNDECIDED_KEPT = timedelta(days=1)
+
 #: A manifest that no repository is known to contain is kept for so long after it came.
 _UNCLAIMED_KEPT = timedelta(days=30)
 
@@ -93,3 +96,6 @@ def _forget_old(now: datetime) -> None:
     held = models.Blob.objects.values("digest")
     links = models.BlobLink.objects.filter(proved_at__lt=now - _LINKS_KEPT)
     links.exclude(digest__in=held).delete()
+    orders = models.PurgeOrder.objects.filter(asked_at__lt=now - _UNDECIDED_KEPT)
+    orders.filter(confirmed_at=None).delete()
+    orders.filter(confirmed_at__lt=now - REMEMBERED).delete()

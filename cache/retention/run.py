@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from cache.retention import reserve
 from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
 from cache.retention.plan import Planner, Target, Unit
-from cache.retention.policy import Image, Policy, policy_of
+from cache.retention.policy import Image, Key, LoneBlob, Policy, key_of, policy_of
 from cache.streaming.flight import exclusive
 
 log = logging.getLogger(__name__)
@@ -64,14 +64,16 @@ class Summary:
 class Run:
     """A run under a policy. ``by`` is who wants it.
 
-    wanted: bytes for which there is to be room besides. on_removed is told of each unit that goes,
-    on_progress how many bytes have gone; pause is called between steps.
+    wanted: bytes for which there is to be room besides. among: if not None, nothing else may go,
+    and this only if it was not pulled since the moment that stands with it. on_removed is told of
+    each unit that goes, on_progress how many bytes have gone; pause is called between steps.
     """
 
     policy: Policy
     by: str
     dry_run: bool = False
     wanted: int = 0
+    among: Mapping[Key, datetime] | None = None
     on_removed: Callable[[Removed], None] = lambda _removed: None
     on_progress: Callable[[int], None] = lambda _size: None
     pause: Callable[[], None] = lambda: None
@@ -110,7 +112,7 @@ class Run:
         now = runtime.current().now()
         if not self.dry_run:
             _correct_times(now)
-        planner = Planner(self.policy, now)
+        planner = Planner(self.policy, now, self._may_go)
         for step in planner.expired():
             self._carry_out(step, planner)
         target = self._target(now, self.wanted + owed)
@@ -144,17 +146,14 @@ class Run:
         return size
 
     def _gather_pulls(self) -> None:
-        """Have all processes write down what was pulled through them until now.
+        # Who did not answer once is passed over from then on.
+        self._late |= gather_pulls(self._late)
 
-        One that does not answer is passed over from then on: it may be stopped, and the disk fills
-        all the same.
-        """
-        mirror = runtime.current()
-        catalog.write_down(mirror.traffic)
-        late = mirror.roll.call(_ROLL_PATIENCE, self._late)
-        if late:
-            log.warning("Pulls of the last seconds are not known from %s", ", ".join(late))
-            self._late |= set(late)
+    def _may_go(self, subject: Image | LoneBlob) -> bool:
+        if self.among is None:
+            return True
+        then = self.among.get(key_of(subject))
+        return then is not None and subject.pulled_at <= then
 
     def _target(self, now: datetime, wanted: int) -> Target:
         use = measure()
@@ -168,6 +167,20 @@ class Run:
 def current_policy() -> Policy:
     """What the configuration and the pins say now."""
     return policy_of(runtime.current().config, (each.selection for each in list_pins()))
+
+
+def gather_pulls(passed_over: Collection[str] = ()) -> set[str]:
+    """Have all processes write down what was pulled through them until now.
+
+    One that does not answer is not waited for any longer: it may be stopped, and the disk fills all
+    the same. Answers those; those ``passed_over`` are not waited for at all.
+    """
+    mirror = runtime.current()
+    catalog.write_down(mirror.traffic)
+    late = set(mirror.roll.call(_ROLL_PATIENCE, passed_over))
+    if late:
+        log.warning("Pulls of the last seconds are not known from %s", ", ".join(sorted(late)))
+    return late
 
 
 @note()

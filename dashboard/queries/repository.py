@@ -14,6 +14,8 @@ from cache.oci.descriptor import BadManifest, Descriptor
 from cache.oci.digest import Digest
 from cache.oci.manifest import read_manifest
 from cache.oci.reference import Tag as TagName
+from dashboard.queries import pins
+from dashboard.queries.pins import Kept, State
 from dashboard.queries.repositories import DAYS
 
 #: So many tags, and moves, stand on a page.
@@ -26,14 +28,20 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """``platforms`` is empty for an image of one; ``size`` is of what its manifests here name."""
+    """``platforms`` is empty for an image of one; ``size`` is of what its manifests here name.
+
+    ``pin`` says whether it is never evicted, ``what`` how it is named for that.
+    """
 
     name: str
     digest: str
+    what: str
     platforms: tuple[str, ...]
     size: int
+    pulled_at: datetime | None
     checked_at: datetime
     fresh: bool
+    pin: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +102,10 @@ class Contents:
     problem: str = ""
 
 
-def tags(repository: models.Repository, text: str, after: str, now: datetime) -> Tags:
-    """Those that have the text in their name."""
+def tags(
+    repository: models.Repository, text: str, after: str, now: datetime, kept: list[Kept]
+) -> Tags:
+    """Those that have the text in their name; ``kept`` is what is pinned."""
     rows = models.Tag.objects.filter(repository=repository, name__gt=after).order_by("name")
     if text:
         rows = rows.filter(name__icontains=text)
@@ -107,11 +117,16 @@ def tags(repository: models.Repository, text: str, after: str, now: datetime) ->
         | {str(child.digest) for listed in children.values() for child in listed}
     )
     proxy = runtime.current().config.names.get(repository.upstream)
+    links = models.ManifestLink.objects.filter(
+        repository=repository, manifest__in=[row.manifest_id for row in shown]
+    )
+    pulled = dict(links.values_list("manifest_id", "pulled_at"))
     return Tags(
         rows=[
             Tag(
                 name=row.name,
                 digest=row.manifest.digest,
+                what=pins.text_of(repository, tag=row.name),
                 platforms=tuple(filter(None, (_platform(child) for child in children[row.pk]))),
                 size=sum(
                     sizes.get(digest, 0)
@@ -120,10 +135,12 @@ def tags(repository: models.Repository, text: str, after: str, now: datetime) ->
                         *{str(child.digest) for child in children[row.pk]},
                     )
                 ),
+                pulled_at=pulled.get(row.manifest_id),
                 checked_at=row.checked_at,
                 fresh=proxy is not None
                 and judge(row.checked_at, now, proxy.freshness.of(TagName(row.name))).value
                 == "fresh",
+                pin=pins.of_tag(repository, row.name, row.manifest.digest, kept),
             )
             for row in shown
         ],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cache import diagnosis, runtime, wording
 from cache.config import Proxy
 from cache.diagnosis import Step
+from cache.models import QuotaSample
 from cache.models import Tag as TagRow
 from cache.oci.errors import RegistryError
 from cache.oci.reference import RepositoryName, Tag, hub_name
@@ -26,6 +28,13 @@ class Setting:
 
     name: str
     value: str
+
+
+#: The chart of a quota has a step for each sample.
+_STEP = timedelta(minutes=10)
+_STEPS = 24 * 6
+_LEAST_STEPS = 6
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class BadImage(Exception):
@@ -80,6 +89,38 @@ def image_to_ask_for(proxy: Proxy) -> str:
         .first()
     )
     return ":".join(row) if row else ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStep:
+    """What was left of ``total`` in the ten minutes from ``start`` on, as it was last known."""
+
+    start: datetime
+    remaining: int
+    total: int
+
+
+def quota_steps(names: list[str], now: datetime) -> dict[str, list[QuotaStep]]:
+    """By upstream, the last day from the first sample on; none for which nothing is known."""
+    latest = now - (now - _EPOCH) % _STEP
+    first = latest - _STEP * (_STEPS - 1)
+    samples: dict[str, list[QuotaSample]] = {}
+    rows = QuotaSample.objects.filter(upstream__in=names, start__gte=first, start__lte=latest)
+    for row in rows.order_by("start"):
+        samples.setdefault(row.upstream, []).append(row)
+    return {name: list(_filled(found, latest)) for name, found in samples.items()}
+
+
+def _filled(samples: list[QuotaSample], latest: datetime) -> Iterator[QuotaStep]:
+    """A step for each ten minutes: where nothing was asked for, what was known before."""
+    known = {sample.start: sample for sample in samples}
+    # A chart of one step would be a dot.
+    start = min(samples[0].start, latest - _STEP * (_LEAST_STEPS - 1))
+    last = samples[0]
+    while start <= latest:
+        last = known.get(start, last)
+        yield QuotaStep(start, last.remaining, last.total)
+        start += _STEP
 
 
 def examine(proxy: Proxy, image: str) -> list[Step]:

@@ -9,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from cache import wording
+from cache.models import Removal
+from dashboard.queries import purges
 
 register = template.Library()
 
@@ -55,6 +57,12 @@ def short(digest: str) -> str:
     """A digest that fits into a line; the whole stands beside it in a title."""
     algorithm, _, hexadecimal = digest.partition(":")
     return f"{algorithm}:{hexadecimal[:12]}" if hexadecimal else digest
+
+
+@register.filter
+def removed(row: Removal) -> str:
+    """What a record of a removal speaks of."""
+    return purges.title_of_content(row.upstream, row.repository, row.tags, row.digest)
 
 
 @register.inclusion_tag("dashboard/chart.html")

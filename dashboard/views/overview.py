@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from cache import wording
-from cache.overview import health, traffic
+from cache.overview import health, janitor, traffic
 from dashboard.charts import Chart, Series, draw
 from dashboard.views.page import now, page, part
 
@@ -43,15 +43,17 @@ def _present(moment: datetime) -> dict[str, Any]:
     found = health.pulses()
     living = health.living(found, moment)
     upstreams = health.upstreams(found)
-    disk = health.disk(moment)
+    keeper = janitor.health(moment)
+    disk = health.disk(moment, keeper)
     return {
-        "verdict": health.verdict(upstreams, disk),
+        "verdict": health.verdict(upstreams, disk, keeper),
         "rates": traffic.rates(moment),
         "filling": len({one.digest for pulse in living for one in pulse.transfers}),
         "processes": len(living),
         "workers": health.workers(),
         "upstreams": upstreams,
         "disk": disk,
+        "janitor": keeper,
     }
 
 

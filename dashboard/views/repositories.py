@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from cache import models, pull, runtime, wording
+from cache import models, pull, retention, runtime, wording
 from cache.access import visibility
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
@@ -17,8 +17,8 @@ from cache.oci.reference import RepositoryName, parse_reference
 from cache.oci.repository import Repository
 from cache.pull import Outcome
 from dashboard.charts import Chart, Series, draw
-from dashboard.queries import repositories, repository
-from dashboard.queries.repositories import ORDERS, PULLED, Query
+from dashboard.queries import pins, repositories, repository
+from dashboard.queries.repositories import ORDERS, PINNED, PULLED, SIZES, Query
 from dashboard.views.page import needs, now, page, put_on_record
 
 LONGEST_FILTER = 255
@@ -40,6 +40,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "text": query.text,
         "upstream": query.upstream,
         "visibility": query.visibility,
+        "pinned": query.pinned,
+        "size": query.size,
         "pulled": query.pulled,
         "order": query.order,
     }
@@ -53,6 +55,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         next=urlencode({**filters, "after": found.after}) if found.after else "",
         upstreams=[one.name for one in runtime.current().config.upstreams],
         visibilities=VISIBILITIES,
+        pinned=PINNED.items(),
+        sizes=SIZES.items(),
         pulled=PULLED.items(),
         orders=ORDERS.items(),
     )
@@ -63,14 +67,17 @@ def one(request: HttpRequest, key: int) -> HttpResponse:
     row = _row(key)
     text = request.GET.get("text", "")[:LONGEST_FILTER].strip()
     after = request.GET.get("after", "")[:LONGEST_FILTER]
-    tags = repository.tags(row, text, after, now())
+    kept = pins.every()
+    tags = repository.tags(row, text, after, now(), kept)
     return page(
         request,
         "repository.html",
         f"Repository {row.upstream}/{row.name}",
         row=row,
         standing=repositories.standing(row, visibility.list_rules()),
-        size=repositories.held([row.pk]).get(row.pk, 0),
+        size=retention.held([row.pk]).get(row.pk, 0),
+        pin=pins.of_repository(row, kept),
+        what=pins.text_of(row),
         tags=tags,
         text=text,
         after=after,
@@ -91,7 +98,15 @@ def manifest(request: HttpRequest, key: int, digest: str) -> HttpResponse:
     if contents is None:
         raise Http404
     title = f"Manifest of {row.upstream}/{row.name}"
-    return page(request, "manifest.html", title, row=row, contents=contents)
+    return page(
+        request,
+        "manifest.html",
+        title,
+        row=row,
+        contents=contents,
+        pin=pins.of_manifest(row, contents.tags, contents.digest, pins.every()),
+        what=pins.text_of(row, digest=contents.digest),
+    )
 
 
 @require_POST
@@ -123,14 +138,13 @@ def _row(key: int) -> models.Repository:
 
 
 def _query(request: HttpRequest) -> Query:
-    given = {
-        name: request.GET.get(name, "")[:LONGEST_FILTER].strip()
-        for name in ("text", "upstream", "visibility", "pulled", "order", "after")
-    }
+    given = {name: request.GET.get(name, "")[:LONGEST_FILTER].strip() for name in Query.__slots__}
     return Query(
         text=given["text"],
         upstream=given["upstream"],
         visibility=given["visibility"] if given["visibility"] in VISIBILITIES else "",
+        pinned=given["pinned"] if given["pinned"] in PINNED else "",
+        size=given["size"] if given["size"] in SIZES else "",
         pulled=given["pulled"] if given["pulled"] in PULLED else "",
         order=given["order"] if given["order"] in ORDERS else "name",
         after=given["after"],

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from django.urls import path
 from unfold.sites import UnfoldAdminSite
 
-from dashboard.views import access, connect, logs, overview, repositories, transfers, upstreams
+from dashboard.views import (
+    access,
+    connect,
+    logs,
+    overview,
+    pins,
+    purges,
+    repositories,
+    transfers,
+    upstreams,
+)
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -26,6 +36,17 @@ _PAGES = (
     ("repositories/<int:key>/", repositories.one, "repository"),
     ("repositories/<int:key>/check/", repositories.check, "repository-check"),
     ("repositories/<int:key>/manifests/<digest>/", repositories.manifest, "manifest"),
+    ("purge/", purges.overview, "purge"),
+    ("purge/ask/", purges.ask, "purge-ask"),
+    ("purge/<int:number>/", purges.one, "purge-order"),
+    ("purge/<int:number>/now/", purges.live, "purge-now"),
+    ("purge/<int:number>/confirm/", purges.confirm, "purge-confirm"),
+    ("purge/<int:number>/again/", purges.again, "purge-again"),
+    ("purge/<int:number>/go-on/", purges.go_on, "purge-go-on"),
+    ("purge/<int:number>/stop/", purges.stop, "purge-stop"),
+    ("pins/", pins.overview, "pins"),
+    ("pins/pin/", pins.pin, "pins-pin"),
+    ("pins/unpin/", pins.unpin, "pins-unpin"),
     ("logs/", logs.overview, "logs"),
     ("logs/tail/", logs.tail, "logs-tail"),
     ("logs/counts/", logs.counts, "logs-counts"),

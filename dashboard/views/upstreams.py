@@ -8,13 +8,15 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
+from cache import wording
 from cache.config import Proxy
 from cache.diagnosis import Step
 from cache.overview import health
 from cache.overview.health import UpstreamHealth
+from dashboard.charts import Chart, Series, draw
 from dashboard.queries import upstreams
 from dashboard.queries.upstreams import BadImage, Setting
-from dashboard.views.page import needs, page
+from dashboard.views.page import needs, now, page
 
 LONGEST_IMAGE = 400
 
@@ -27,6 +29,7 @@ class Shown:
     health: UpstreamHealth
     settings: list[Setting]
     image: str
+    chart: Chart | None = None
     steps: list[Step] | None = None
 
 
@@ -53,17 +56,19 @@ def test_connection(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, tested: dict[str, tuple[str, list[Step]]]) -> HttpResponse:
     answers = {one.name: one for one in health.upstreams(health.pulses())}
+    charts = _charts()
     return page(
         request,
         "upstreams.html",
         "Upstreams",
-        upstreams=[_shown(proxy, answers, tested) for proxy in upstreams.configured()],
+        upstreams=[_shown(proxy, answers, charts, tested) for proxy in upstreams.configured()],
     )
 
 
 def _shown(
     proxy: Proxy,
     answers: dict[str, UpstreamHealth],
+    charts: dict[str, Chart],
     tested: dict[str, tuple[str, list[Step]]],
 ) -> Shown:
     image, steps = tested.get(proxy.name, (None, None))
@@ -72,5 +77,23 @@ def _shown(
         health=answers[proxy.name],
         settings=upstreams.settings(proxy),
         image=upstreams.image_to_ask_for(proxy) if image is None else image,
+        chart=charts.get(proxy.name),
         steps=steps,
     )
+
+
+def _charts() -> dict[str, Chart]:
+    """What was left of each quota, where one is known."""
+    names = [one.name for one in upstreams.configured()]
+    return {
+        name: draw(
+            "Quota left",
+            [step.start for step in steps],
+            [
+                Series("Left", "served", [step.remaining for step in steps]),
+                Series("In all", "quiet", [step.total for step in steps]),
+            ],
+            wording.count,
+        )
+        for name, steps in upstreams.quota_steps(names, now()).items()
+    }

@@ -150,11 +150,11 @@ ROOMS: dict[str, set[str]] = {
     },
     "cache.diagnosis": {"cache.runtime", "cache.upstream", "cache.config"},
     "cache.overview": {
+        "cache.retention",
         "cache.runtime",
         "cache.config",
         "cache.models",
         "cache.pulse",
-        "cache.scrub",
     },
     "cache.wording": set(),
     "cache.logbook": {"cache.request"},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from cache import catalog, models
+from cache import catalog, models, retention
 from cache.access import visibility
 from cache.access.decision import Visibility
 from cache.oci.digest import Digest
@@ -39,6 +39,8 @@ def pulled(mirror: Runtime, upstream: FakeUpstream, client: Client) -> str:
             catalog.link_blob(there, Digest.of(layer), mirror.now(), held=len(layer))
     client.get("/v2/acme/shop/manifests/latest")
     Reporter(mirror).flush()
+    catalog.write_down(mirror.traffic)
+    retention.add_up(mirror.now())
     return mirror.config.proxy.name
 
 
@@ -80,6 +82,11 @@ def test_the_list_says_what_each_holds_and_how_it_is_used(
         (Query(order="pulls"), ["acme/shop", "acme/worker"]),
         (Query(order="served", text="work"), ["acme/worker"]),
         (Query(order="recent"), ["acme/shop", "acme/worker"]),
+        (Query(order="idle"), ["acme/idle", "acme/worker", "acme/shop"]),
+        (Query(order="size"), ["acme/shop", "acme/worker", "acme/idle"]),
+        (Query(size="0"), ["acme/idle"]),
+        (Query(size="1"), []),
+        (Query(order="pulls", pulled="never"), []),
     ],
 )
 def test_it_is_searched_filtered_and_sorted(
@@ -91,12 +98,24 @@ def test_it_is_searched_filtered_and_sorted(
     assert names(query, mirror) == found
 
 
-@pytest.mark.parametrize("order", ["name", "pulls"])
+def moved(today: datetime, order: str, number: int) -> datetime:
+    """Later for later ones where the longest ago goes first, else earlier; some at once."""
+    step = timedelta(seconds=number // 3)
+    return today + step if order == "idle" else today - step
+
+
+@pytest.mark.parametrize("order", ["name", "pulls", "size", "recent", "idle"])
 def test_pages_follow_one_another_without_a_gap(mirror: Runtime, order: str) -> None:
     wanted = [f"acme/image-{number:03}" for number in range(2 * repositories.PAGE + 7)]
     today = mirror.now().replace(hour=0, minute=0, second=0, microsecond=0)
     for number, name in enumerate(wanted):
-        models.Repository.objects.create(upstream="a", name=name, first_seen_at=today)
+        models.Repository.objects.create(
+            upstream="a",
+            name=name,
+            first_seen_at=today,
+            size=1000 - number // 3,
+            pulled_at=None if order == "idle" and number < 60 else moved(today, order, number),
+        )
         models.Traffic.objects.create(
             span="d", start=today, upstream="a", repository=name, pulls=1000 - number
         )
@@ -106,7 +125,9 @@ def test_pages_follow_one_another_without_a_gap(mirror: Runtime, order: str) -> 
         found = repositories.find(Query(order=order, after=after), mirror.now())
         seen += [row.name for row in found.rows]
         after, pages = found.after, pages + 1
-    assert seen == wanted
+    # Those of one size, or one moment, stand in whatever order: each of them once.
+    assert sorted(seen) == wanted
+    assert seen == wanted or order in ("size", "recent")
     assert pages == 3
 
 
@@ -130,9 +151,16 @@ def test_a_repository_shows_its_tags_and_how_they_moved(
     latest, earliest = repository.moves(row, "latest")
     assert (latest.from_digest, latest.to_digest) == (first, str(second.digest))
     assert earliest.from_digest == ""
-    (tag,) = repository.tags(row, "", "", mirror.now()).rows
+    (tag,) = repository.tags(row, "", "", mirror.now(), []).rows
     assert not tag.fresh
     assert tag.platforms == ()
+
+
+def test_a_tag_says_when_it_was_pulled(mirror: Runtime, pulled: str) -> None:
+    row = models.Repository.objects.get(name="acme/shop")
+    (tag,) = repository.tags(row, "", "", mirror.now(), []).rows
+    assert tag.pulled_at == row.pulled_at
+    assert tag.pulled_at is not None
 
 
 def test_an_index_shows_its_platforms_and_which_are_here(
@@ -143,7 +171,7 @@ def test_an_index_shows_its_platforms_and_which_are_here(
     client.get("/v2/acme/multi/manifests/latest", headers={"Accept": index.media_type})
     client.get(f"/v2/acme/multi/manifests/{arm.digest}")
     row = models.Repository.objects.get(name="acme/multi")
-    (tag,) = repository.tags(row, "", "", mirror.now()).rows
+    (tag,) = repository.tags(row, "", "", mirror.now(), []).rows
     assert tag.platforms == ("linux/amd64", "linux/arm64/v8")
     contents = repository.contents(row, tag.digest)
     assert contents is not None
@@ -231,7 +259,7 @@ def test_its_visibility_is_changed_from_its_page(
     }
     page = administrator.post("/dashboard/access/visibility/fix/", form, follow=True)
     assert page.redirect_chain[-1][0] == f"{PAGE}{key('acme/shop')}/"
-    assert "private <span" in unescape(page.content.decode())
+    assert "private <span" in " ".join(unescape(page.content.decode()).split())
     assert [found for _, found in visibility.list_rules()] == [Visibility.PRIVATE]
     assert client.get("/v2/acme/shop/manifests/latest").status_code == 401
     assert client.get("/v2/acme/worker/manifests/latest").status_code == 200

@@ -11,6 +11,7 @@ from cache import catalog, models
 from cache.oci.reference import RepositoryName
 from cache.oci.repository import Repository
 from cache.overview import health, traffic
+from cache.overview.janitor import JanitorHealth
 from cache.runtime import Runtime
 from cache.tally import Counts
 from tests.dashboard.conftest import SignedIn
@@ -110,24 +111,24 @@ def test_a_disk_that_fills_has_a_day(mirror: Runtime) -> None:
         models.DiskSample.objects.create(
             hour=now - timedelta(hours=24 - hours), used=hours * GIB, free=0, held=7, blobs=1
         )
-    disk = health.disk(now)
+    disk = health.disk(now, JanitorHealth())
     assert disk is not None
     assert disk.held == 7
     assert disk.full_at is not None
-    expected = now + timedelta(hours=disk.free / GIB)
+    expected = now + timedelta(hours=(disk.free - disk.reserve) / GIB)
     assert abs(disk.full_at - expected) < timedelta(minutes=1)
 
 
 def test_a_disk_that_does_not_fill_has_none(mirror: Runtime) -> None:
     now = datetime.now(UTC)
-    disk = health.disk(now)
+    disk = health.disk(now, JanitorHealth())
     assert disk is not None
     assert not disk.is_forecast
     for hours in range(24):
         models.DiskSample.objects.create(
             hour=now - timedelta(hours=hours), used=5, free=0, held=0, blobs=0
         )
-    disk = health.disk(now)
+    disk = health.disk(now, JanitorHealth())
     assert disk is not None
     assert disk.is_forecast
     assert disk.full_at is None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from django.test import Client
 
-from cache import runtime
+from cache import report, runtime
 from cache.config import load
 from cache.diagnosis import Step
 from cache.runtime import Runtime
+from cache.upstream.breaker import FAILURES
 from dashboard.queries import upstreams
 from tests.dashboard.conftest import SignedIn
 from tests.fakes.faults import Fault
@@ -101,3 +103,17 @@ def test_a_quota_is_shown(signed_in: SignedIn, mirror: Runtime, upstream: FakeUp
         page = viewer.get(f"/dashboard/{path}").content.decode()
         assert "Quota: 7 of 100 left, renewed by" in page
         assert 'aria-valuenow="7"' in page
+
+
+def test_an_open_breaker_is_seen(
+    signed_in: SignedIn, mirror: Runtime, upstream: FakeUpstream, client: Client
+) -> None:
+    upstream.stop()
+    for number in range(FAILURES):
+        client.get(f"/v2/library/thing/manifests/v{number}")
+    assert mirror.upstreams[mirror.config.proxy.name].is_away
+    report.reporter().show(time.time())
+    viewer = signed_in("viewer")
+    for path in ("upstreams/", "overview/now/"):
+        page = " ".join(viewer.get(f"/dashboard/{path}").content.decode().split())
+        assert "1 worker process leaves it alone (the breaker is open)" in page

@@ -87,6 +87,8 @@
   function live(part) {
     const every = Number(part.dataset.every) * 1000;
     const tick = async () => {
+      // What has come to its end does not change any more.
+      if (part.querySelector("[data-settled]")) return;
       await renew(part);
       setTimeout(tick, every);
     };

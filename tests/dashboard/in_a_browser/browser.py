@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -90,9 +89,6 @@ class Visitor:
             if one["impact"] in SERIOUS
             for node in one["nodes"]
         ]
-
-    def shoot(self, path: Path) -> None:
-        self.page.screenshot(path=path, full_page=True)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

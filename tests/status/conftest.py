@@ -72,6 +72,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             gate.wait_until_reached()
             watched = Watched(mirror, upstream, digest, gate)
             eventually(lambda: "1 under way" in watched.status().stdout, "it was shown")
+            eventually(lambda: "hit ratio 0 %" in watched.status().stdout, "the pull was counted")
             yield watched
             gate.open()
             pull.join(PATIENCE)

@@ -64,6 +64,7 @@ class Terminal:
                 try:
                     self.shown += os.read(self._ours, 65536).decode()
                 except OSError:  # the other end is closed, which a terminal calls EIO
+                    self.process.wait(PATIENCE)
                     assert condition(), self.shown[-3000:]
 
     def end(self) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.db import Error as DatabaseError
 from cache import retention, runtime
 from cache.config.document import Scalar
 from cache.config.values import Refused
+from cache.management.streams import OutputEnded
 from cache.oci.selection import Selection
 from cache.retention import Image, LoneBlob, Removed, name_of, readable
 
@@ -35,10 +35,6 @@ def told() -> Iterator[None]:
         raise CommandError(message, returncode=CANNOT)
     try:
         yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Who reads what we print, `head` or a pager, has seen enough.
-        _let_go_of_output()
     except (retention.Busy, retention.NotTaken) as error:
         raise CommandError(str(error), returncode=CANNOT) from None
     except OSError as error:
@@ -49,19 +45,13 @@ def told() -> Iterator[None]:
 
 
 def say(output: OutputWrapper, line: str) -> None:
-    """Print a line of work that goes on though nobody reads any more."""
-    try:
+    """Print a line of work that goes on though nobody reads any more, or the output's disk is full.
+
+    What is printed after that goes nowhere.
+    """
+    with suppress(OutputEnded):
         output.write(line)
         output.flush()
-    except BrokenPipeError:
-        _let_go_of_output()
-
-
-def _let_go_of_output() -> None:
-    """See https://docs.python.org/3/library/signal.html#note-on-sigpipe."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def who() -> str:

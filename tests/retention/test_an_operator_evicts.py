@@ -161,15 +161,20 @@ def test_on_a_terminal_there_is_a_bar(
 def test_of_which_no_more_than_a_line_is_read(
     mirror: Mirror, upstream: FakeUpstream, json: tuple[str, ...]
 ) -> None:
-    """`purge_expired | head -1`: what a pipe does not hold is nobody's, and the work is done."""
+    """`purge_expired | head -1`: what a pipe does not hold is nobody's.
+
+    A command that only tells ends there; one that removes does its work.
+    """
     for number in range(60):
         name = f"many/{'n' * 100}{number}"
         pull(mirror, name, "1", upstream.add_image(name, "1", [name.encode()]))
     limited = ("purge_expired", "--max-size", "1KiB", *json)
 
-    for words in ((*limited, "--dry-run"), ("du",), limited):
+    # What the pipe holds was written before the reader went.
+    told = {0, 141}
+    for words, expected in (((*limited, "--dry-run"), told), (("du",), told), (limited, {0})):
         code, first, err = call_and_read_one_line(mirror.root, *words, **_environ(upstream))
-        assert (code, err) == (0, "")
+        assert (code in expected, err) == (True, "")
         assert first.endswith("\n")
 
     assert sum(held(mirror.root).values()) <= 1024

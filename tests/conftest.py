@@ -19,8 +19,11 @@ from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from django.db import connections
 
 from tests.database import SERVER
+
+_LOCK_PATIENCE_MS = 500
 
 #: A file in which the run on PostgreSQL leaves its counts, for the one that follows to tell.
 COUNTS = os.environ.get("MIRROR_TEST_COUNTS")
@@ -32,6 +35,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     again = [item for item in items if _has_a_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(again)])
     items[:] = again
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Have those give up soon who wait for the transaction in which a test itself is.
+
+    Threads of fills, above all: they write what they learned on connections of their own.
+    """
+    if SERVER is not None:
+        options = connections["default"].settings_dict["OPTIONS"]
+        options["options"] = f"-c lock_timeout={_LOCK_PATIENCE_MS}ms"
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_other_tests(request: pytest.FixtureRequest) -> None:
+    """Threads of fills commit what they write, where it is no database in the test's own memory."""
+    marker = request.node.get_closest_marker("django_db")
+    if SERVER is None or marker is None or marker.kwargs.get("transaction"):
+        return
+    request.getfixturevalue("db")
+    from cache import models  # noqa: PLC0415 - Django is set up by now
+
+    models.Repository.objects.all().delete()
+    models.Blob.objects.all().delete()
+    models.Incident.objects.all().delete()
 
 
 def pytest_report_header() -> str:

@@ -17,10 +17,11 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from django.db import Error as DatabaseError
-from django.db import connection, connections
+from django.db import connections
 from django.db.models import F, Q, QuerySet
 
 from cache import models, runtime
+from cache.database import give_back
 from cache.models import PurgeOrder
 from cache.oci.selection import Selection
 from cache.retention.carry_out import Stopped, carry_out
@@ -185,7 +186,7 @@ def _claim(waiting: State, taken: State) -> PurgeOrder | None:
         if _take(order, taken, now):
             order.refresh_from_db()
             return order
-    connection.close_if_unusable_or_obsolete()
+    give_back()
     return None
 
 

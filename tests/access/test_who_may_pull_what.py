@@ -216,8 +216,9 @@ def _is_refused(answer: httpx.Response, who: str) -> None:
 
 
 def _whole(answer: httpx.Response) -> bytes:
-    """Everything that the client sees, but the time."""
-    headers = [(name, value) for name, value in answer.headers.raw if name.lower() != b"date"]
+    """Everything that the client sees, but the time and the request's own name."""
+    others = {b"date", b"x-request-id"}
+    headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in others]
     return repr((answer.status_code, headers, answer.content)).encode()
 
 

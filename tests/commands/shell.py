@@ -21,6 +21,7 @@ CALLS = {
     "du": (),
     "grant": ("list",),
     "import_registry": ("/nonexistent",),
+    "migrate_database": ("postgresql://mirror@127.0.0.1:1/nothing", "--dry-run"),
     "pin": (),
     "purge": ("library/nothing",),
     "purge_expired": ("--dry-run",),

@@ -9,6 +9,8 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import PATIENCE
 from tests.fakes.faults import Fault, Gate
@@ -41,6 +43,7 @@ def fetch(url: str) -> bytes:
         return content
 
 
+@pytest.mark.one_database
 def test_a_backup_taken_while_it_runs_serves_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     (tmp_path / "second").mkdir()

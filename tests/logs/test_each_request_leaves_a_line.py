@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from cache.oci.digest import Digest
+from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault
 from tests.faults.clients import Client, Scene, scene
 from tests.logs.conftest import access_line, lines, of_request
@@ -55,6 +56,7 @@ def test_a_manifest(house: Scene, http: httpx.Client) -> None:
 def test_a_blob_and_a_part_of_it(house: Scene, http: httpx.Client) -> None:
     path, data = house.held_blob(NAME, 3_000_000)
     digest = str(Digest.of(data))
+    eventually(lambda: http.head(path).headers["X-Cache"] == "HIT", "it is on record, too")
 
     whole = said_of(house, http.get(path))
     part = said_of(house, http.get(path, headers={"Range": "bytes=7-1006"}))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.serve.conftest import Mirror, Start
 
 
+@pytest.mark.one_database
 def test_the_banner_names_address_upstream_store_database_and_docker(
     mirror: Mirror, tmp_path: Path
 ) -> None:
@@ -46,6 +49,7 @@ def test_the_mirror_answers(mirror: Mirror) -> None:
     assert b"<" not in body
 
 
+@pytest.mark.one_database
 def test_everything_is_kept_for_its_owner_only(mirror: Mirror, tmp_path: Path) -> None:
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
     assert (tmp_path / "data" / "mirror.sqlite3").is_file()

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from cache import moving, runtime
 from cache.config import values
 from cache.config.document import Scalar
+from cache.management.explained import explain
 from cache.management.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,18 +28,16 @@ class Command(BaseCommand):
     help = (
         "Move all that a mirror has in its SQLite database (also users, grants, tokens, pins and "
         "the history) to an empty one of PostgreSQL. The mirror must be stopped. Everything is "
-        "moved and compared, or nothing is; the SQLite file stays as it is. Exit code: 0 done, 2 "
-        "it could not be done."
+        "moved and compared, or nothing is; the SQLite file stays as it is."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n"
-            "  manage.py migrate_database postgresql://mirror@db.example/mirror --dry-run\n"
-            "  DATABASE_URL=postgresql://mirror:PASSWORD@db.example/mirror "
-            "manage.py migrate_database"
+        explain(
+            parser,
+            "migrate_database postgresql://mirror@db.example/mirror --dry-run",
+            "migrate_database  # the address is in DATABASE_URL",
+            codes={0: "done", CANNOT: "it could not be done"},
         )
         parser.add_argument(
             "url",

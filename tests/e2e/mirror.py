@@ -7,10 +7,14 @@ import sys
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.e2e.kernel import children, connection_owner, lock_holder
 from tests.e2e.processes import PATIENCE, Daemon, environment, free_port
 from tests.e2e.raw import pinged
+
+if TYPE_CHECKING:
+    import ssl
 
 PROJECT = Path(__file__).parents[2]
 WORKERS = 2
@@ -19,16 +23,20 @@ WORKERS = 2
 class Mirror(Daemon):
     """A mirror of `upstream_url` that keeps all it stores in `root`, also over a restart.
 
-    `extra` adds to its environment: REGISTRY_... keys, MIRROR_THREADS, GUNICORN_CMD_ARGS.
+    `extra` adds to its environment: REGISTRY_... keys, MIRROR_THREADS, GUNICORN_CMD_ARGS. One that
+    speaks TLS is reached with `trust`.
     """
 
     before: tuple[str, ...] = ()
     """A program that starts it."""
 
-    def __init__(self, root: Path, upstream_url: str, **extra: str) -> None:
+    def __init__(
+        self, root: Path, upstream_url: str, trust: ssl.SSLContext | None = None, **extra: str
+    ) -> None:
         self.root = root
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
+        self._trust = trust
         self._seen_ready: set[int] = set()
         settings = root.parent / "config.yml"
         settings.write_text("version: 0.1\n")
@@ -47,12 +55,13 @@ class Mirror(Daemon):
             ),
         )
 
-    def manage(self, *command: str) -> str:
-        """What a command of `manage.py` prints for this mirror."""
+    def manage(self, *command: str, given: str = "") -> str:
+        """What a command of `manage.py` prints for this mirror; `given` is its standard input."""
         ended = subprocess.run(
             (sys.executable, "manage.py", *command),
             cwd=PROJECT,
             env=self._env,
+            input=given,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -81,7 +90,7 @@ class Mirror(Daemon):
         """Whether each worker has answered: they do not begin at the same moment."""
         # One that has something to protect asks who is there.
         answers = (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED)
-        with pinged(self.address, answers) as port:
+        with pinged(self.address, answers, self._trust) as port:
             worker = None if port is None else self.worker_of(port)
         if worker is not None:
             self._seen_ready.add(worker)

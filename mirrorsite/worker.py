@@ -89,6 +89,10 @@ _CLIENT_GONE = frozenset(
     }
 )
 
+# So long (seconds) a thread waits for a connection's next request: a round trip in the same building
+# and what a client thinks about between two requests.
+_LINGER = 0.002
+
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
@@ -137,12 +141,23 @@ class Worker(StoppingWorker):
             self.log.info("dropped the client %s: in %g s %s", conn, limit, late.value)
 
     def handle(self, conn: Connection) -> bool:
-        """Answer one request, in a thread; whether the connection may carry another one."""
-        kept = self._answer(conn)
-        if not kept:
-            # Here, and not in the main thread, which would wait for the client to close, too.
-            conn.close(graceful=True)
-        return kept
+        """Answer requests, in a thread; whether the connection may carry another one later.
+
+        A request that follows at once is answered by the same thread: to hand the connection back
+        to the main thread, and to be handed it again, takes longer than to answer from memory.
+        """
+        while self._answer(conn):
+            if not self._follows_at_once(conn):
+                return True
+        # Here, and not in the main thread, which would wait for the client to close, too.
+        conn.close(graceful=True)
+        return False
+
+    def _follows_at_once(self, conn: Connection) -> bool:
+        """Whether the next request begins to arrive while there are threads to wait for it."""
+        if not self.alive or self._watch.count() > self.cfg.threads // 2:
+            return False
+        return conn.has_more(_LINGER)
 
     def _answer(self, conn: Connection) -> bool:
         req = None

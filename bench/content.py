@@ -18,7 +18,6 @@ from cache.oci.media_types import OCI_CONFIG, OCI_MANIFEST
 from tests.e2e.images import noise
 from tests.fakes.images import OCI_LAYER
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

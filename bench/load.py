@@ -166,9 +166,7 @@ class Crowd:
         found: dict[str, Any] = json.loads(said)
         return Pulled(**found)
 
-    def _command(
-        self, clients: int, parallel: int, rate: float, seconds: float
-    ) -> tuple[str, ...]:
+    def _command(self, clients: int, parallel: int, rate: float, seconds: float) -> tuple[str, ...]:
         return (
             str(self._program),
             *("--clients", str(clients), "--parallel", str(parallel)),

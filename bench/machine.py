@@ -35,17 +35,25 @@ def notes(plan: Plan, load_before: float, minutes: float) -> tuple[str, ...]:
     python = f"Python {platform.python_version()}, HTTP parser: {parser()}"
     return (
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {minutes:.0f} minutes.",
-        f"Machine, shared by clients, mirrors and upstream: {cores} cores ({processor}), "
-        f"{gib:.0f} GiB, {kernel}.",
+        (
+            f"Machine, shared by clients, mirrors and upstream: {cores} cores ({processor}), "
+            f"{gib:.0f} GiB, {kernel}."
+        ),
         f"Load average: {load_before:.1f} before, {os.getloadavg()[0]:.1f} at the end.",
         f"Mirrorsite {VERSION}: {python}, {WORKERS} workers of {DEFAULT_THREADS} threads, SQLite.",
-        f"docker-registry {docker_registry_version()}: GOMAXPROCS={WORKERS}, in-memory blob "
-        "descriptors.",
+        (
+            f"docker-registry {docker_registry_version()}: GOMAXPROCS={WORKERS}, in-memory blob "
+            "descriptors."
+        ),
         f"nginx {nginx.version()}: 2 workers, sendfile, the same files; another one is upstream.",
-        f"Cells: median (least-greatest) of up to {plan.rounds} rounds, in turns; a ratio is the "
-        "median of the rounds' ratios.",
-        f"Rates: {plan.connections} connections kept alive for {plan.seconds} s, by {_wrk()}; all "
-        "else by bench/pull.c.",
+        (
+            f"Cells: median (least-greatest) of up to {plan.rounds} rounds, in turns; a ratio is the "
+            "median of the rounds' ratios."
+        ),
+        (
+            f"Rates: {plan.connections} connections kept alive for {plan.seconds} s, by {_wrk()}; all "
+            "else by bench/pull.c."
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from tests.e2e.processes import Daemon, environment, eventually, free_port, run
 from tests.e2e.raw import pinged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from cache.oci.digest import Digest
 
@@ -89,9 +89,9 @@ def mirrorsite(
     home: Path,
     upstream: str,
     tls: tuple[Path, Path] | None = None,
+    settings: Mapping[str, str] | None = None,
     prepare: Callable[[Mirror], None] = lambda _mirror: None,
     headers: Callable[[Mirror], tuple[str, ...]] = lambda _mirror: (),
-    **settings: str,
 ) -> Iterator[System]:
     """Mirrorsite, which keeps everything in the folder `home`, made if it is missing.
 
@@ -99,10 +99,13 @@ def mirrorsite(
     """
     home.mkdir(exist_ok=True)
     root = home / "data"
+    # A line for each request is written only where all others write one, too.
+    given = {"REGISTRY_LOG_ACCESSLOG_DISABLED": "true", **(settings or {})}
     if tls is not None:
         certificate, key = tls
-        settings["REGISTRY_HTTP_TLS"] = f"{{certificate: {certificate}, key: {key}}}"
-    mirror = Mirror(root, f"http://{upstream}", trust=_any_certificate(tls), **settings)
+        given["REGISTRY_HTTP_TLS"] = f"{{certificate: {certificate}, key: {key}}}"
+    mirror = Mirror(root, f"http://{upstream}", **given)
+    mirror.trust = _any_certificate(tls)
 
     def blob_path(digest: Digest) -> Path:
         return root / "blobs" / digest.algorithm / digest.hex[:2] / digest.hex

@@ -90,7 +90,9 @@ def as_markdown(report: Report) -> str:
     lines = [head, tuple("---" for _ in head)] + [_line(row) for row in report.rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     texts = (
-        "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |"
+        "| "
+        + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+        + " |"
         for line in lines
     )
     notes = (f"- {note}" for note in report.notes)

@@ -89,7 +89,7 @@ _CLIENT_GONE = frozenset(
     }
 )
 
-# So long (seconds) a thread waits for a connection's next request: a round trip in the same building
+# So long (seconds) a thread waits for a connection's next request: a round trip in one building,
 # and what a client thinks about between two requests.
 _LINGER = 0.002
 

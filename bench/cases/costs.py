@@ -22,9 +22,8 @@ _QUIET_SECONDS = 0.25
 def upstream_requests(stage: Stage) -> Iterator[Row]:
     """Requests to upstream for each pull."""
     image = stage.image
-    with mirrorsite(
-        stage.home / "trusting", stage.nginx.upstream, REGISTRY_PROXY_FRESHNESS="1h"
-    ) as trusting:
+    settings = {"REGISTRY_PROXY_FRESHNESS": "1h"}
+    with mirrorsite(stage.home / "trusting", stage.nginx.upstream, None, settings) as trusting:
         for key, what, ours, path, most in (
             ("asks-digest", "manifest by digest", stage.ours, image.by_digest, 0),
             ("asks-tag", "tag checked at every pull", stage.ours, image.by_tag, 1),

@@ -25,9 +25,8 @@ def manifest_by_digest(stage: Stage) -> Iterator[Row]:
 
 def tags(stage: Stage) -> Iterator[Row]:
     """Tags that are trusted for an hour, and tags that upstream is asked about at every pull."""
-    with mirrorsite(
-        stage.home / "trusting", stage.nginx.upstream, REGISTRY_PROXY_FRESHNESS="1h"
-    ) as trusting:
+    settings = {"REGISTRY_PROXY_FRESHNESS": "1h"}
+    with mirrorsite(stage.home / "trusting", stage.nginx.upstream, None, settings) as trusting:
         ours, theirs = _tag_rates(stage, (trusting, stage.theirs), 1)
         what = "tag inside the freshness window"
         yield Row("tag-fresh", what, UNIT, ours, {REGISTRY: theirs}, (Goal(15, REGISTRY),))
@@ -54,9 +53,9 @@ def small_blobs(stage: Stage) -> Iterator[Row]:
 
 def with_access_logs(stage: Stage) -> Iterator[Row]:
     """The same where each writes a line for each request."""
-    logging = {"REGISTRY_LOG_ACCESSLOG": "{disabled: false}"}
+    logging = {"REGISTRY_LOG_ACCESSLOG_DISABLED": "false"}
     with (
-        mirrorsite(stage.home / "ours-logs", stage.nginx.upstream, **logging) as ours,
+        mirrorsite(stage.home / "ours-logs", stage.nginx.upstream, None, logging) as ours,
         docker_registry(stage.home / "theirs-logs", stage.nginx.upstream, logs=True) as theirs,
     ):
         what = "manifest by digest, warm, access logs on"

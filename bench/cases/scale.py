@@ -21,13 +21,13 @@ UNIT = "req/s"
 
 def with_authentication(stage: Stage) -> Iterator[Row]:
     """A private image, pulled with a token from the token server."""
-    upstream = {"REGISTRY_PROXY_USERNAME": USER, "REGISTRY_PROXY_PASSWORD": PASSWORD}
+    settings = {
+        "REGISTRY_PROXY_USERNAME": USER,
+        "REGISTRY_PROXY_PASSWORD": PASSWORD,
+        "REGISTRY_ACCESS_TOKEN_LIFETIME": "24h",
+    }
     with mirrorsite(
-        stage.home / "private",
-        stage.nginx.private,
-        headers=signed_in,
-        REGISTRY_ACCESS_TOKEN_LIFETIME="24h",
-        **upstream,
+        stage.home / "private", stage.nginx.private, settings=settings, headers=signed_in
     ) as private:
         path = stage.image.by_digest
         size = stage.content.file(path).stat().st_size
@@ -50,7 +50,7 @@ def with_a_million_blobs(stage: Stage) -> Iterator[Row]:
 
     settings = {"REGISTRY_STORAGE_SCRUB_INTERVAL": "0", "REGISTRY_PROXY_TTL": "0"}
     with mirrorsite(
-        stage.home / "million", stage.nginx.upstream, prepare=fill, **settings
+        stage.home / "million", stage.nginx.upstream, settings=settings, prepare=fill
     ) as large:
         other = "an empty one"
         for key, what, path in (
@@ -60,5 +60,5 @@ def with_a_million_blobs(stage: Stage) -> Iterator[Row]:
         ):
             size = stage.content.file(path).stat().st_size
             ours, empty = stage.rates((large, stage.ours), [path], size)
-            what = f"{what}, database of {shape.blobs:,} blobs"
-            yield Row(key, what, UNIT, ours, {other: empty}, (Goal(0.9, other),))
+            where = f"{what}, database of {shape.blobs:,} blobs"
+            yield Row(key, where, UNIT, ours, {other: empty}, (Goal(0.9, other),))

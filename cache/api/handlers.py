@@ -29,7 +29,9 @@ _DATABASE_RETURNS = "5"
 _REFUSED_STATUSES = (400, 404, 405, 413)
 
 
-def answering(view: Callable[[HttpRequest], HttpResponse], request: HttpRequest) -> HttpResponse:
+def answering(
+    view: Callable[[HttpRequest], HttpResponseBase], request: HttpRequest
+) -> HttpResponseBase:
     """What a view that is none of ninja's answers, or the refusal for what it raises."""
     try:
         return view(request)

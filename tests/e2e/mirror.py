@@ -23,20 +23,19 @@ WORKERS = 2
 class Mirror(Daemon):
     """A mirror of `upstream_url` that keeps all it stores in `root`, also over a restart.
 
-    `extra` adds to its environment: REGISTRY_... keys, MIRROR_THREADS, GUNICORN_CMD_ARGS. One that
-    speaks TLS is reached with `trust`.
+    `extra` adds to its environment: REGISTRY_... keys, MIRROR_THREADS, GUNICORN_CMD_ARGS.
     """
 
     before: tuple[str, ...] = ()
     """A program that starts it."""
 
-    def __init__(
-        self, root: Path, upstream_url: str, trust: ssl.SSLContext | None = None, **extra: str
-    ) -> None:
+    trust: ssl.SSLContext | None = None
+    """What reaches one that speaks TLS."""
+
+    def __init__(self, root: Path, upstream_url: str, **extra: str) -> None:
         self.root = root
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
-        self._trust = trust
         self._seen_ready: set[int] = set()
         settings = root.parent / "config.yml"
         settings.write_text("version: 0.1\n")
@@ -90,7 +89,7 @@ class Mirror(Daemon):
         """Whether each worker has answered: they do not begin at the same moment."""
         # One that has something to protect asks who is there.
         answers = (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED)
-        with pinged(self.address, answers, self._trust) as port:
+        with pinged(self.address, answers, self.trust) as port:
             worker = None if port is None else self.worker_of(port)
         if worker is not None:
             self._seen_ready.add(worker)

@@ -47,12 +47,12 @@ def notes(plan: Plan, load_before: float, minutes: float) -> tuple[str, ...]:
         ),
         f"nginx {nginx.version()}: 2 workers, sendfile, the same files; another one is upstream.",
         (
-            f"Cells: median (least-greatest) of up to {plan.rounds} rounds, in turns; a ratio is the "
-            "median of the rounds' ratios."
+            f"Cells: median (least-greatest) of up to {plan.rounds} rounds, in turns; a ratio is "
+            "the median of the rounds' ratios."
         ),
         (
-            f"Rates: {plan.connections} connections kept alive for {plan.seconds} s, by {_wrk()}; all "
-            "else by bench/pull.c."
+            f"Rates: {plan.connections} connections kept alive for {plan.seconds} s, by {_wrk()}; "
+            "all else by bench/pull.c."
         ),
     )
 

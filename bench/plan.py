@@ -12,9 +12,9 @@ class Plan:
     """Sizes are in bytes, times in seconds.
 
     `rounds` are those of rates (each of `seconds` at each server) and of what is as quick; `few`
-    are those of what takes long. `big` is one large blob, `crowd` the one that 20 clients want at once,
-    `fill` the one that `readers` follow, and a fleet of `fleet` machines pulls an image of `layers`
-    layers of `layer` bytes. `slow` clients take a big blob each, for `slow_seconds`.
+    are those of what takes long. `big` is one large blob, `crowd` the one that `clients` want at
+    once, `fill` the one that `readers` follow, and a fleet of `fleet` machines pulls an image of
+    `layers` layers of `layer` bytes. `slow` clients take a big blob each, for `slow_seconds`.
     """
 
     rounds: int

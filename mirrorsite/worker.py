@@ -93,6 +93,33 @@ _CLIENT_GONE = frozenset(
 # and what a client thinks about between two requests.
 _LINGER = 0.002
 
+# gunicorn goes through three functions for each setting, and asks for these at each request.
+_LOOKED_UP = (
+    "casefold_http_method",
+    "certfile",
+    "forwarded_allow_ips",
+    "forwarder_headers",
+    "header_map",
+    "http_parser",
+    "keepalive",
+    "keyfile",
+    "limit_request_field_size",
+    "limit_request_fields",
+    "limit_request_line",
+    "permit_unconventional_http_method",
+    "permit_unconventional_http_version",
+    "permit_obsolete_folding",
+    "post_request",
+    "pre_request",
+    "protocol",
+    "proxy_protocol",
+    "secure_scheme_headers",
+    "sendfile",
+    "strip_header_spaces",
+    "threads",
+    "workers",
+)
+
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
@@ -107,6 +134,15 @@ class Worker(StoppingWorker):
         super().__init__(*args, **kwargs)
         self._watch = Watch(MIRROR.http.idle_timeout)
         self._accepts = True
+
+    def init_process(self) -> None:
+        self.settle()
+        super().init_process()
+
+    def settle(self) -> None:
+        """Have the settings that each request looks up be plain attributes, found at once."""
+        for name in _LOOKED_UP:
+            vars(self.cfg)[name] = getattr(self.cfg, name)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection in. It waits for its first request as it would for the next one."""

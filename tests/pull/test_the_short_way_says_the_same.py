@@ -121,7 +121,8 @@ def _both(path: str, method: str, **headers: str) -> tuple[Answer, Answer]:
 def _ask(application: Any, path: str, method: str, **headers: str) -> Answer:
     said: list[Any] = []
     body = application(
-        _environ(path, method, **headers), lambda status, fields, *_: said.extend((status, fields))
+        _environ(path, method, **headers),
+        lambda status, fields, *_: said.extend((status, fields)),
     )
     try:
         content = b"".join(body)

@@ -141,8 +141,7 @@ class Worker(StoppingWorker):
 
     def settle(self) -> None:
         """Have the settings that each request looks up be plain attributes, found at once."""
-        for name in _LOOKED_UP:
-            vars(self.cfg)[name] = getattr(self.cfg, name)
+        self.cfg.__dict__.update({name: getattr(self.cfg, name) for name in _LOOKED_UP})
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection in. It waits for its first request as it would for the next one."""

@@ -120,17 +120,18 @@ def _both(path: str, method: str, **headers: str) -> tuple[Answer, Answer]:
 
 def _ask(application: Any, path: str, method: str, **headers: str) -> Answer:
     said: list[Any] = []
-    body = application(
-        _environ(path, method, **headers),
-        lambda status, fields, *_: said.extend((status, fields)),
-    )
+
+    def start(status: str, fields: list[tuple[str, str]]) -> None:
+        said[:] = [status, sorted(fields)]
+
+    body = application(_environ(path, method, **headers), start)
     try:
         content = b"".join(body)
     finally:
         if hasattr(body, "close"):
             body.close()
     status, fields = said
-    return status, sorted(fields), content
+    return status, fields, content
 
 
 def _environ(path: str, method: str, **headers: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cases import CASES
+from bench.cases import CASES, EXTRA
 from bench.load import Failed
 from bench.plan import FULL, QUICK
 from bench.regression import record, regressions
@@ -76,9 +76,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=list(CASES),
+        choices=[*CASES, *EXTRA],
         metavar="CASE",
-        help=f"this case, may be given again: {', '.join(CASES)}",
+        help=f"this case, may be given again: {', '.join((*CASES, *EXTRA))}",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there")
     parser.add_argument(

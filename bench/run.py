@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bench import machine
-from bench.cases import CASES
+from bench.cases import CASES, EXTRA
 from bench.stage import set_up
 from bench.table import Report
 from tests.e2e.processes import scratch
@@ -30,6 +30,8 @@ def run(plan: Plan, wanted: Sequence[str], say: Callable[[str], None]) -> Report
     with scratch("bench") as folder, set_up(plan, folder, say) as stage:
         for name in wanted:
             say(f"{name} ({time.monotonic() - begun:.0f} s)")
-            rows += CASES[name](stage)
+            for row in {**CASES, **EXTRA}[name](stage):
+                say(f"  {row.what}: {row.told()}")
+                rows.append(row)
     minutes = (time.monotonic() - begun) / 60
     return Report(tuple(rows), machine.notes(plan, load_before, minutes))

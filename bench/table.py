@@ -58,6 +58,11 @@ class Row:
         """What the goal's bound is to be compared with."""
         return self.ratio(goal.against) if goal.against else median(self.ours)
 
+    def told(self) -> str:
+        """In a few words, as "1,200 req/s (6.10 x docker-registry)"."""
+        ratios = (f"{self.ratio(other):.2f} x {other}" for other in self.others)
+        return f"{number(median(self.ours))} {self.unit} ({', '.join(ratios)})"
+
     def meets(self, goal: Goal) -> bool:
         """Whether it is good enough."""
         reached = self.reached(goal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable
 from typing import Any
 from wsgiref.util import FileWrapper
@@ -11,6 +12,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 
 from cache.api.hot import answering_pulls
+from cache.oci.digest import Digest
 from cache.runtime import Runtime
 from tests.fakes.upstream import FakeUpstream
 from tests.pull.holding import hold_blob
@@ -64,7 +66,7 @@ def test_whatever_the_answer_is(paths: dict[str, str], method: str, what: str) -
         {"QUERY_STRING": "ns=nowhere.example"},
         {"HTTP_AUTHORIZATION": "Bearer nonsense"},
     ],
-    ids=lambda headers: " ".join(headers),
+    ids=" ".join,
 )
 @pytest.mark.parametrize("what", ["manifest", "blob"])
 def test_whatever_is_said_besides(
@@ -101,7 +103,7 @@ def test_who_signs_in_with_a_password_goes_the_long_way(paths: dict[str, str]) -
 
 
 def test_a_file_is_left_to_the_server_and_closed_by_it(paths: dict[str, str]) -> None:
-    wrapped = answering_pulls(_hand_on)(_environ(paths["blob"], "GET"), _no_start)
+    wrapped: Any = answering_pulls(_hand_on)(_environ(paths["blob"], "GET"), _no_start)
     assert isinstance(wrapped, FileWrapper)
     file = wrapped.filelike
     assert file.fileno() >= 0
@@ -110,6 +112,15 @@ def test_a_file_is_left_to_the_server_and_closed_by_it(paths: dict[str, str]) ->
 
     with pytest.raises(ValueError, match="closed"):
         file.fileno()
+
+
+def test_a_file_that_was_cut_meanwhile_is_told_of(mirror: Runtime, paths: dict[str, str]) -> None:
+    wrapped: Any = answering_pulls(_hand_on)(_environ(paths["blob"], "GET"), _no_start)
+    digits = Digest.of(BLOB).hex
+    os.truncate(mirror.config.storage.root / "blobs" / "sha256" / digits[:2] / digits, 1)
+
+    with pytest.raises(OSError, match="cut"):
+        wrapped.close()
 
 
 def _both(path: str, method: str, **headers: str) -> tuple[Answer, Answer]:

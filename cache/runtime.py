@@ -189,7 +189,7 @@ def access_changed() -> None:
         Remembered(_memory(settings.MIRROR)).changed()
 
 
-def manifests_removed() -> None:
+def content_removed() -> None:
     """Have no process give from its memory what the database does not hold any more."""
     access_changed()
 

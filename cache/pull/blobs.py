@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from cache import catalog, runtime
 from cache.access.decision import Client
+from cache.catalog import KnownLink
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
 from cache.pull.asking import asking, note_contact
@@ -93,7 +94,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
     """
     permit(client, repository)
     mirror = runtime.current()
-    link = catalog.find_blob_link(repository, digest)
+    link = _link(repository, digest)
     file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
     if file is None:
         with _join(repository, digest, linked=link is not None) as arriving:
@@ -115,13 +116,26 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         raise
 
 
+def _link(repository: Repository, digest: Digest) -> KnownLink | None:
+    """That the repository contains the blob, and its size if it is held, if that is known."""
+    mirror = runtime.current()
+    # Who may pull was asked just before, which has renewed it.
+    stamp = mirror.remembered.stamp()
+    link: KnownLink | None = mirror.shelf.get((repository, digest, "blob"), stamp)
+    if link is None:
+        link = catalog.find_blob_link(repository, digest)
+        if link is not None and link.size is not None:
+            mirror.shelf.put((repository, digest, "blob"), link, 0, stamp)
+    return link
+
+
 def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
     """What a request for the blob would be answered with; never starts a fill.
 
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
     permit(client, repository)
-    link = catalog.find_blob_link(repository, digest)
+    link = _link(repository, digest)
     if link is not None:
         held = _held_size(digest)
         if held is not None and link.size in (None, held):

@@ -90,8 +90,8 @@ def _remove(units: Iterable[Unit], store: Store, by: str, now: datetime) -> list
         done: list[Removed] = []
         doomed: dict[str, int] = {}
         _persistently(_strike, batch, by, now, done, doomed)
-        if any(removed.unit.links for removed in done):
-            runtime.manifests_removed()
+        if done:
+            runtime.content_removed()
         kept = _remove_files(list(doomed), store, force=force)
         for each in done:
             back = sum(doomed[blob.digest] for blob in each.unit.blobs if blob.digest in kept)

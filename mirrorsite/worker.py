@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import errors
+from gunicorn.http.body import LengthReader
 
 from cache.oci.errors import RegistryError, quote
 from mirrorsite.connections import Connection, Watch
@@ -124,6 +125,12 @@ _LOOKED_UP = (
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
 
+def _has_no_body(req: Any) -> bool:
+    """Whether all of the request has been read with its head."""
+    reader = req.body.reader
+    return isinstance(reader, LengthReader) and reader.length == 0
+
+
 class Worker(StoppingWorker):
     """ThreadWorker with the protocol's errors in place of HTML pages, and a quicker end.
 
@@ -198,7 +205,8 @@ class Worker(StoppingWorker):
         req = None
         self._watch.request(conn)
         try:
-            conn.sock.setblocking(True)
+            if conn.sock.gettimeout() is not None:
+                conn.sock.setblocking(True)
             conn.init()
             req = next(conn.parser)
             self._watch.answer(conn)
@@ -222,6 +230,10 @@ class Worker(StoppingWorker):
 
         If not, nothing is said of it: a proxy would take a second answer for another request's.
         """
+        if keepalive and _has_no_body(conn.parser.mesg):
+            # There is nothing to be passed over, which costs gunicorn four system calls to see.
+            conn.parser.mesg = None
+            return True
         try:
             return bool(super()._keepalive_after(conn, keepalive))
         except errors.ParseException:

@@ -56,6 +56,7 @@ from cache.catalog.traffic import (
     record_disk,
     record_outage,
 )
+from cache.database import let_go
 
 __all__ = [
     "AdoptedBlob",
@@ -81,6 +82,7 @@ __all__ = [
     "forget_blob",
     "is_manifest_held",
     "is_repository_known",
+    "let_go",
     "link_blob",
     "link_manifest",
     "list_recorded",

@@ -57,6 +57,10 @@ _LONGEST_WAIT = 120.0
 _FIRST_BYTE = 15.0
 
 
+#: A blob of so many bytes is sent for long enough to do without a connection to the database.
+_LONG = 16 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A blob in the store: ``file`` stands at its start and is the receiver's to close."""
@@ -99,6 +103,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
     if file is None:
         with _join(repository, digest, linked=link is not None) as arriving:
             mirror.traffic.note_blob(digest, mirror.now())
+            catalog.let_go()
             yield arriving
         return
     try:
@@ -110,6 +115,8 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
             # The filler was killed, or the database was gone, just after the commit.
             catalog.record_blob(digest, size, mirror.now())
         mirror.traffic.note_blob(digest, mirror.now())
+        if size >= _LONG:
+            catalog.let_go()
         yield Held(digest, size, file, outcome)
     except BaseException:
         file.close()

@@ -6,33 +6,54 @@ import os
 import platform
 import re
 import subprocess
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import nginx
+from bench.systems import docker_registry_version
 from cache.config.capacity import DEFAULT_THREADS
+from cache.version import VERSION
 from tests.e2e.mirror import WORKERS
 
 if TYPE_CHECKING:
     from bench.plan import Plan
 
 _MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
+_MEMORY = re.compile(r"^MemTotal:\s+(\d+) kB$", re.MULTILINE)
 
 
-def notes(plan: Plan, wrk: str | None, load_before: float) -> tuple[str, ...]:
+def notes(plan: Plan, load_before: float, minutes: float) -> tuple[str, ...]:
     """Sentences about the machine, the servers' set-up and the measuring."""
     model = _MODEL.search(Path("/proc/cpuinfo").read_text())
     processor = model[1] if model else platform.machine()
+    memory = _MEMORY.search(Path("/proc/meminfo").read_text())
+    gib = int(memory[1]) / 1024**2 if memory else 0
     cores = len(os.sched_getaffinity(0))
     kernel = f"{platform.system()} {platform.release()}"
     python = f"Python {platform.python_version()}, HTTP parser: {parser()}"
     return (
-        f"Cells: median (least-greatest) of {plan.rounds} rounds for rates and speeds, in turns.",
-        f"Machine, shared by clients, mirrors and upstream: {cores} cores ({processor}), {kernel}.",
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}, {minutes:.0f} minutes.",
+        (
+            f"Machine, shared by clients, mirrors and upstream: {cores} cores ({processor}), "
+            f"{gib:.0f} GiB, {kernel}."
+        ),
         f"Load average: {load_before:.1f} before, {os.getloadavg()[0]:.1f} at the end.",
-        f"Mirrorsite: {python}, {WORKERS} workers of {DEFAULT_THREADS} threads.",
-        f"docker-registry: GOMAXPROCS={WORKERS}, in-memory blob descriptors, no request log.",
-        f"Rates: {plan.connections} connections kept alive for {plan.seconds} s, by {asker(wrk)}.",
+        f"Mirrorsite {VERSION}: {python}, {WORKERS} workers of {DEFAULT_THREADS} threads, SQLite.",
+        (
+            f"docker-registry {docker_registry_version()}: GOMAXPROCS={WORKERS}, in-memory blob "
+            "descriptors."
+        ),
+        f"nginx {nginx.version()}: 2 workers, sendfile, the same files; another one is upstream.",
+        (
+            f"Cells: median (least-greatest) of up to {plan.rounds} rounds, in turns; a ratio is "
+            "the median of the rounds' ratios."
+        ),
+        (
+            f"Rates: {plan.connections} connections kept alive for {plan.seconds} s, by {_wrk()}; "
+            "all else by bench/pull.c."
+        ),
     )
 
 
@@ -41,10 +62,7 @@ def parser() -> str:
     return "python" if find_spec("gunicorn_h1c") is None else "fast"
 
 
-def asker(wrk: str | None) -> str:
-    """The program that makes the load."""
-    if wrk is None:
-        return "a client in Python, slower than wrk, which is not installed: rates are too low"
+def _wrk() -> str:
     # It tells its version in the usage, which is an error.
-    said = subprocess.run((wrk, "--version"), check=False, capture_output=True, text=True).stdout
+    said = subprocess.run(("wrk", "--version"), check=False, capture_output=True, text=True).stdout
     return " ".join(said.split()[:2])

@@ -24,7 +24,7 @@ from pathlib import Path
 import psycopg
 
 from bench import synthetic
-from bench.load import PROJECT, find_wrk, rate
+from bench.load import PROJECT, Asking, rate
 from bench.synthetic import UPSTREAM, Shape, blob_digest, total_size
 from tests.e2e.kernel import PROC
 from tests.e2e.mirror import Mirror
@@ -218,8 +218,8 @@ def _rate(bench: Bench, mirror: Mirror) -> float:
     shape = bench.shape
     number = shape.blobs - 1
     name = shape.name(shape.repository_of(number // 5))
-    url = f"{mirror.url}/v2/{name}/blobs/{blob_digest(number)}"
-    return rate(url, CONNECTIONS, WINDOW, find_wrk())
+    path = f"/v2/{name}/blobs/{blob_digest(number)}"
+    return rate(mirror.url, [path], synthetic.REAL_SIZE, Asking(CONNECTIONS, WINDOW))
 
 
 @dataclass(frozen=True, slots=True)

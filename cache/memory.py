@@ -6,6 +6,7 @@ none, and one that cannot be written is known to this process alone.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -47,6 +48,7 @@ class Memory:
         self._exclusive = exclusive
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+        self._path = functools.lru_cache(MOST_KEPT)(functools.partial(_path_of, folder))
 
     @contextmanager
     def exclusive(self, key: str, timeout: float) -> Iterator[bool]:
@@ -118,8 +120,10 @@ class Memory:
             Path(draft).unlink(missing_ok=True)
             raise
 
-    def _path(self, key: str) -> Path:
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+def _path_of(folder: Path, key: str) -> Path:
+    """Where the record stands: the way there is made once, and gone at every pull."""
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -22,6 +22,7 @@ from cache.contact import Contacts
 from cache.memory import Memory
 from cache.negatives import Negatives
 from cache.oci.repository import Repository
+from cache.shelf import Shelf
 from cache.signals import Bell, RollCall
 from cache.streaming.coalescer import Coalescer
 from cache.streaming.flight import Flights, exclusive
@@ -67,6 +68,7 @@ class Runtime:
     contacts: Contacts
     memory: Memory
     remembered: Remembered
+    shelf: Shelf
     keys: Keys
     locks: Path
     bell: Bell
@@ -110,6 +112,7 @@ def build(config: Config) -> Runtime:
         contacts=Contacts(),
         memory=memory,
         remembered=Remembered(memory),
+        shelf=Shelf(),
         keys=keys(config),
         locks=_locks(config),
         bell=bell,
@@ -242,6 +245,11 @@ def access_changed() -> None:
         _current.remembered.changed()
     elif settings.MIRROR.storage.root.is_dir():
         Remembered(_memory(settings.MIRROR)).changed()
+
+
+def content_removed() -> None:
+    """Have no process give from its memory what the database does not hold any more."""
+    access_changed()
 
 
 def kept_parts(config: Config) -> float:

@@ -6,7 +6,9 @@ waits for its client, and :class:`Watch` sees to it that it does not wait for ev
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -45,6 +47,19 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
     def close(self, graceful: bool = False) -> None:
         if self.sock.fileno() >= 0:
             super().close(graceful)
+
+    def has_more(self, timeout: float) -> bool:
+        """Whether something of another request is there, or comes in `timeout` seconds.
+
+        The client's end is something, too: reading tells.
+        """
+        if self.parser.unreader.buf.tell():
+            return True
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True
+        waiting = select.poll()
+        waiting.register(self.sock, select.POLLIN)
+        return bool(waiting.poll(timeout * 1000))
 
     def __str__(self) -> str:
         host, port = self.client[:2]

@@ -18,6 +18,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import errors
+from gunicorn.http.body import LengthReader
 
 from cache import request
 from cache.oci.errors import RegistryError, quote
@@ -95,11 +96,48 @@ _CLIENT_GONE = frozenset(
     }
 )
 
+# So long (seconds) a thread waits for a connection's next request: a round trip in one building,
+# and what a client thinks about between two requests.
+_LINGER = 0.002
+
+# gunicorn goes through three functions for each setting, and asks for these at each request.
+_LOOKED_UP = (
+    "casefold_http_method",
+    "certfile",
+    "forwarded_allow_ips",
+    "forwarder_headers",
+    "header_map",
+    "http_parser",
+    "keepalive",
+    "keyfile",
+    "limit_request_field_size",
+    "limit_request_fields",
+    "limit_request_line",
+    "permit_unconventional_http_method",
+    "permit_unconventional_http_version",
+    "permit_obsolete_folding",
+    "post_request",
+    "pre_request",
+    "protocol",
+    "proxy_protocol",
+    "secure_scheme_headers",
+    "sendfile",
+    "strip_header_spaces",
+    "threads",
+    "workers",
+)
+
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
 # Besides them, what a worker must not lose before it can handle it.
 HELD_BACK = STOPS | {signal.SIGHUP}
+
+
+def _has_no_body(req: Any) -> bool:
+    """Whether all of the request has been read with its head."""
+    reader = req.body.reader
+    return isinstance(reader, LengthReader) and reader.length == 0
 
 
 class Worker(AnsweringWorker):
@@ -120,6 +158,14 @@ class Worker(AnsweringWorker):
     def at_work(self) -> int:
         """How many threads wait for a client, or answer one."""
         return len(self._watch)
+
+    def init_process(self) -> None:
+        self.settle()
+        super().init_process()
+
+    def settle(self) -> None:
+        """Have the settings that each request looks up be plain attributes, found at once."""
+        self.cfg.__dict__.update({name: getattr(self.cfg, name) for name in _LOOKED_UP})
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection in. It waits for its first request as it would for the next one."""
@@ -155,19 +201,30 @@ class Worker(AnsweringWorker):
             self.log.info("dropped the client %s: in %g s %s", conn, limit, late.value)
 
     def handle(self, conn: Connection) -> bool:
-        """Answer one request, in a thread; whether the connection may carry another one."""
-        kept = self._answer(conn)
-        request.begin(None)
-        if not kept:
-            # Here, and not in the main thread, which would wait for the client to close, too.
-            conn.close(graceful=True)
-        return kept
+        """Answer requests, in a thread; whether the connection may carry another one later.
+
+        A request that follows at once is answered by the same thread: to hand the connection back
+        to the main thread, and to be handed it again, takes longer than to answer from memory.
+        """
+        while self._answer(conn):
+            if not self._follows_at_once(conn):
+                return True
+        # Here, and not in the main thread, which would wait for the client to close, too.
+        conn.close(graceful=True)
+        return False
+
+    def _follows_at_once(self, conn: Connection) -> bool:
+        """Whether the next request begins to arrive while there are threads to wait for it."""
+        if not self.alive or self.at_work > self.cfg.threads // 2:
+            return False
+        return conn.has_more(_LINGER)
 
     def _answer(self, conn: Connection) -> bool:
         req = None
         self._watch.request(conn)
         try:
-            conn.sock.setblocking(True)
+            if conn.sock.gettimeout() is not None:
+                conn.sock.setblocking(True)
             conn.init()
             req = next(conn.parser)
             self._watch.answer(conn)
@@ -184,6 +241,7 @@ class Worker(AnsweringWorker):
             self.handle_error(req, conn.sock, conn.client, error)
         finally:
             self._watch.end(conn)
+            request.begin(None)
         return False
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
@@ -191,6 +249,10 @@ class Worker(AnsweringWorker):
 
         If not, nothing is said of it: a proxy would take a second answer for another request's.
         """
+        if keepalive and _has_no_body(conn.parser.mesg):
+            # There is nothing to be passed over, which costs gunicorn four system calls to see.
+            conn.parser.mesg = None
+            return True
         try:
             return bool(super()._keepalive_after(conn, keepalive))
         except errors.ParseException:

@@ -6,6 +6,7 @@ refresh token stands for a password at the token endpoint, until the password ch
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ LONGEST = 16 * 1024
 Use = Literal["access", "refresh"]
 
 _ALGORITHM = "HS256"
+
+#: So many tokens are known again without doing their signatures anew.
+_TOKENS_KEPT = 1024
 
 #: Seconds by which a clock may have been set back since a token was made.
 _SLACK = 5
@@ -89,30 +93,46 @@ def read(keys: Keys, use: Use, token: str, now: datetime) -> tuple[Subject, Gran
     if len(token) > LONGEST:
         raise BadToken("the token is too long")
     try:
-        kid = jwt.get_unverified_header(token).get("kid")
+        kid = _kid(token)
         key = keys.find(kid) if isinstance(kid, str) else None
         if key is None:
             raise BadToken("the token is signed with a key that is not known here")
-        claims = jwt.decode(
-            token,
-            key.secret,
-            algorithms=[_ALGORITHM],
-            audience=SERVICE,
-            issuer=SERVICE,
-            # The moment is the caller's, as everywhere.
-            options={
-                "require": ["iss", "aud", "sub", "use", "iat", "nbf", "exp"],
-                "verify_exp": False,
-                "verify_nbf": False,
-                "verify_iat": False,
-            },
-        )
+        claims = _claims(token, key.secret)
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise BadToken("the token is not one of this mirror's") from error
     _check_time(claims, now.timestamp())
     if claims["use"] != use:
         raise BadToken(f"the token is no {use} token")
     return _subject(claims), _granted(claims.get("access"))
+
+
+@functools.lru_cache(_TOKENS_KEPT)
+def _kid(token: str) -> object:
+    """The name of the key that the token says it is signed with."""
+    return jwt.get_unverified_header(token).get("kid")
+
+
+@functools.lru_cache(_TOKENS_KEPT)
+def _claims(token: str, secret: bytes) -> Mapping[str, Any]:
+    """What a token says that is signed with this key, whatever the time: that never changes.
+
+    A client comes with the same token for minutes. What fails is not kept.
+    """
+    claims: Mapping[str, Any] = jwt.decode(
+        token,
+        secret,
+        algorithms=[_ALGORITHM],
+        audience=SERVICE,
+        issuer=SERVICE,
+        # The moment is the caller's, as everywhere.
+        options={
+            "require": ["iss", "aud", "sub", "use", "iat", "nbf", "exp"],
+            "verify_exp": False,
+            "verify_nbf": False,
+            "verify_iat": False,
+        },
+    )
+    return claims
 
 
 def _check_time(claims: Mapping[str, Any], now: float) -> None:

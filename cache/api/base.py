@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Router
 
 from cache.api import handlers
@@ -27,7 +28,7 @@ def base(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"{}", content_type="application/json")
 
 
-def base_without_slash(request: HttpRequest) -> HttpResponse:
+def base_without_slash(request: HttpRequest) -> HttpResponseBase:
     """The same for a client that leaves the slash out; ninja's routes all lie below it."""
     if request.method in ("GET", "HEAD"):
         return handlers.answering(base, request)

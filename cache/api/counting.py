@@ -72,7 +72,7 @@ def _note_pull(request: HttpRequest, repository: Repository, reference: Tag | Di
         Pull(
             at=mirror.now(),
             client=client_address(request) or "",
-            agent=request.headers.get("User-Agent", "")[:LONGEST_AGENT],
+            agent=request.META.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT],
             repository=str(repository),
             reference=str(reference),
         )

@@ -32,7 +32,9 @@ _LONGEST_REFERENCE = 150
 _REFUSED_STATUSES = (400, 404, 405, 413)
 
 
-def answering(view: Callable[[HttpRequest], HttpResponse], request: HttpRequest) -> HttpResponse:
+def answering(
+    view: Callable[[HttpRequest], HttpResponseBase], request: HttpRequest
+) -> HttpResponseBase:
     """What a view that is none of ninja's answers, or the refusal for what it raises."""
     try:
         return view(request)
@@ -110,6 +112,13 @@ def protocol_answers(
     return answer
 
 
+def note_reference(reference: str) -> None:
+    """Have those know what was asked for who hear of the request's end."""
+    asked = asking.current()
+    if asked is not None:
+        asked.reference = reference[:_LONGEST_REFERENCE]
+
+
 def _note(request: HttpRequest, response: HttpResponseBase) -> None:
     """What the answer tells of the request to whoever hears of its end."""
     asked = asking.current()
@@ -118,8 +127,7 @@ def _note(request: HttpRequest, response: HttpResponseBase) -> None:
     asked.outcome = response.headers.get("X-Cache", "")
     match = request.resolver_match
     if match is not None:
-        reference = match.kwargs.get("reference") or match.kwargs.get("digest", "")
-        asked.reference = reference[:_LONGEST_REFERENCE]
+        note_reference(match.kwargs.get("reference") or match.kwargs.get("digest", ""))
 
 
 def _head_like_get(request: HttpRequest, response: HttpResponse) -> None:

@@ -19,7 +19,7 @@ def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
     """Distribution specification, "Pulling manifests" (end-3)."""
     client, repository = who_pulls_what(request, name)
     wanted = parse_reference(reference)
-    answer = pull.resolve_manifest(client, repository, wanted, request.headers.get("Accept"))
+    answer = pull.resolve_manifest(client, repository, wanted, request.META.get("HTTP_ACCEPT"))
     response = manifest_response(request, answer)
     count_manifest(request, repository, wanted, answer.outcome, len(response.content))
     return response

@@ -23,8 +23,13 @@ _LONGEST_LAST = 255
 
 def accepted_namespace(request: HttpRequest, served: Container[str]) -> str | None:
     """The registry that the client names in the query `ns`, if it is among those ``served``."""
-    wanted = request.GET.get("ns")
+    wanted = namespace_of(request)
     return wanted if wanted is not None and wanted in served else None
+
+
+def namespace_of(request: HttpRequest) -> str | None:
+    """The registry that the client names in the query `ns`; most requests have no query."""
+    return request.GET.get("ns") if request.META.get("QUERY_STRING") else None
 
 
 def parse_repository(request: HttpRequest, name: str) -> Repository:
@@ -32,7 +37,7 @@ def parse_repository(request: HttpRequest, name: str) -> Repository:
 
     containerd names the registry that it wants in the query `ns`.
     """
-    return locate(runtime.current().config, name, request.GET.get("ns"))
+    return locate(runtime.current().config, name, namespace_of(request))
 
 
 def who_pulls_what(request: HttpRequest, name: str) -> tuple[Client, Repository]:

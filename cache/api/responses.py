@@ -26,7 +26,7 @@ def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpRespo
     headers = _content_headers(manifest.digest, answer.outcome)
     if answer.outcome is Outcome.STALE:
         headers["Age"] = str(answer.age or 0)
-    if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
+    if none_match(request.META.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
         return HttpResponse(status=304, headers=headers)
     headers["Content-Length"] = str(len(manifest.body))
     body = b"" if request.method == "HEAD" else manifest.body
@@ -36,7 +36,7 @@ def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpRespo
 def blob_head_response(request: HttpRequest, digest: Digest, stat: Stat) -> HttpResponse:
     """What a GET of the whole blob would be headed with."""
     headers = _content_headers(digest, stat.outcome) | {"Accept-Ranges": "bytes"}
-    if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
+    if none_match(request.META.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
         return HttpResponse(status=304, headers=headers)
     if stat.size is not None:
         headers["Content-Length"] = str(stat.size)
@@ -50,7 +50,7 @@ def blob_response(request: HttpRequest, blob: Held | Arriving, on_end: OnEnd) ->
     """
     outcome = blob.outcome if isinstance(blob, Held) else Outcome.MISS
     headers = _content_headers(blob.digest, outcome) | {"Accept-Ranges": "bytes"}
-    if none_match(request.headers.get("If-None-Match"), headers["ETag"]):
+    if none_match(request.META.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
         _close(blob)
         return HttpResponse(status=304, headers=headers)
     wanted = _wanted_range(request, blob, headers["ETag"])
@@ -101,9 +101,9 @@ def outcome_headers(outcome: Outcome) -> dict[str, str]:
 
 
 def _wanted_range(request: HttpRequest, blob: Held | Arriving, etag: str) -> ByteRange | None:
-    if blob.size is None or not range_applies(request.headers.get("If-Range"), etag):
+    if blob.size is None or not range_applies(request.META.get("HTTP_IF_RANGE"), etag):
         return None
-    return parse_range(request.headers.get("Range"), blob.size)
+    return parse_range(request.META.get("HTTP_RANGE"), blob.size)
 
 
 def _close(blob: Held | Arriving) -> None:

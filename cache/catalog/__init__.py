@@ -57,6 +57,7 @@ from cache.catalog.traffic import (
     record_outage,
     record_quota,
 )
+from cache.database import let_go
 
 __all__ = [
     "AdoptedBlob",
@@ -82,6 +83,7 @@ __all__ = [
     "forget_blob",
     "is_manifest_held",
     "is_repository_known",
+    "let_go",
     "link_blob",
     "link_manifest",
     "list_recorded",

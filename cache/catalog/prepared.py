@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -13,7 +14,8 @@ from django.db.models import QuerySet
 class Prepared:
     """The first row of a query that ``build`` makes of values for ``names``, in that order.
 
-    The row comes as the database driver gives it: for columns that need no conversion only.
+    The row comes as the database driver gives it: for columns that need no conversion only, and
+    for times, see :func:`moment`.
     """
 
     def __init__(self, *names: str, build: Callable[..., QuerySet[Any, Any]]) -> None:
@@ -34,3 +36,8 @@ class Prepared:
         """The SQL with marks for its parameters, where the values go."""
         sql, parameters = self._build(*self._marks)[:1].query.sql_with_params()
         return sql, tuple(parameters)
+
+
+def moment(given: datetime) -> datetime:
+    """A time as a driver gives it: SQLite's have no zone, as Django writes them in UTC."""
+    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)

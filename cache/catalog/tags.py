@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from cache import models
 from cache.catalog.manifests import StoredManifest, is_manifest_held
+from cache.catalog.prepared import Prepared, moment
 from cache.catalog.repositories import repository_row
 from cache.database import TROUBLE, note, question
 from cache.oci.digest import Digest
@@ -29,22 +30,25 @@ class KnownTag:
     checked_at: datetime
 
 
+_TAG = Prepared(
+    "upstream",
+    "name",
+    "tag",
+    build=lambda upstream, name, tag: models.Tag.objects.filter(
+        repository__upstream=upstream, repository__name=name, name=tag
+    ).values_list("manifest__digest", "manifest__media_type", "manifest__body", "checked_at"),
+)
+
+
 @question
 def find_tag(repository: Repository, tag: Tag) -> KnownTag | None:
     """What the tag pointed to when upstream was last asked."""
-    row = (
-        models.Tag.objects.filter(
-            repository__upstream=repository.upstream,
-            repository__name=str(repository.name),
-            name=str(tag),
-        )
-        .values_list("manifest__digest", "manifest__media_type", "manifest__body", "checked_at")
-        .first()
-    )
+    row = _TAG.first(repository.upstream, str(repository.name), str(tag))
     if row is None:
         return None
     digest, media_type, body, checked_at = row
-    return KnownTag(StoredManifest(Digest.parse(digest), media_type, bytes(body)), checked_at)
+    manifest = StoredManifest(Digest.parse(digest), media_type, bytes(body))
+    return KnownTag(manifest, moment(checked_at))
 
 
 def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> bool:

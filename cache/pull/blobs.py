@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from cache import catalog, meters, runtime
 from cache.access.decision import Client
+from cache.catalog import KnownLink
 from cache.meters import families
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
@@ -57,6 +58,10 @@ _LONGEST_WAIT = 120.0
 _FIRST_BYTE = 15.0
 
 
+#: A blob of so many bytes is sent for long enough to do without a connection to the database.
+_LONG = 16 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A blob in the store: ``file`` stands at its start and is the receiver's to close."""
@@ -94,11 +99,12 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
     """
     permit(client, repository)
     mirror = runtime.current()
-    link = catalog.find_blob_link(repository, digest)
+    link = _link(repository, digest)
     file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
     if file is None:
         with _join(repository, digest, linked=link is not None) as arriving:
             mirror.traffic.note_blob(digest, mirror.now())
+            catalog.let_go()
             yield arriving
         return
     try:
@@ -110,10 +116,25 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
             # The filler was killed, or the database was gone, just after the commit.
             catalog.record_blob(digest, size, mirror.now())
         mirror.traffic.note_blob(digest, mirror.now())
+        if size >= _LONG:
+            catalog.let_go()
         yield Held(digest, size, file, outcome)
     except BaseException:
         file.close()
         raise
+
+
+def _link(repository: Repository, digest: Digest) -> KnownLink | None:
+    """That the repository contains the blob, and its size if it is held, if that is known."""
+    mirror = runtime.current()
+    # Who may pull was asked just before, which has renewed it.
+    stamp = mirror.remembered.stamp()
+    link: KnownLink | None = mirror.shelf.get((repository, digest, "blob"), stamp)
+    if link is None:
+        link = catalog.find_blob_link(repository, digest)
+        if link is not None and link.size is not None:
+            mirror.shelf.put((repository, digest, "blob"), link, 0, stamp)
+    return link
 
 
 def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
@@ -122,7 +143,7 @@ def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
     permit(client, repository)
-    link = catalog.find_blob_link(repository, digest)
+    link = _link(repository, digest)
     if link is not None:
         held = _held_size(digest)
         if held is not None and link.size in (None, held):

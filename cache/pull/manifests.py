@@ -121,7 +121,12 @@ def _noted(repository: Repository, answer: ManifestAnswer) -> ManifestAnswer:
 
 
 def _by_digest(repository: Repository, digest: Digest) -> ManifestAnswer:
-    held = catalog.find_manifest(repository, digest)
+    shelf, stamp = runtime.current().shelf, _stamp()
+    held: StoredManifest | None = shelf.get((repository, digest), stamp)
+    if held is None:
+        held = catalog.find_manifest(repository, digest)
+        if held is not None:
+            shelf.put((repository, digest), held, len(held.body), stamp)
     if held is not None:
         return ManifestAnswer(held, Outcome.HIT)
     try:
@@ -157,6 +162,7 @@ def _checked(repository: Repository, tag: Tag, known: KnownTag | None) -> Manife
         if known is None or not _may_be_served_stale(repository, error):
             if known is not None and isinstance(error, errors.NotFound):
                 catalog.drop_tag(repository, tag, mirror.now())
+                _tag_moved(repository, tag)
             raise from_upstream(error, UNKNOWN) from error
         level = logging.INFO if isinstance(error, errors.Offline) else logging.WARNING
         log.log(level, "%s:%s is served stale: %s", repository, tag, error)
@@ -178,14 +184,30 @@ def _stale(known: KnownTag) -> ManifestAnswer:
     return ManifestAnswer(known.manifest, Outcome.STALE, age)
 
 
+def _stamp() -> object:
+    """Goes with what is found out now. Who may pull was asked just before, which has renewed it."""
+    return runtime.current().remembered.stamp()
+
+
 def _known(repository: Repository, tag: Tag) -> KnownTag | None:
     """The last known answer, with what the database has not been told yet."""
-    known = catalog.find_tag(repository, tag)
+    shelf, stamp = runtime.current().shelf, _stamp()
+    known: KnownTag | None = shelf.get((repository, tag), stamp)
     if known is None:
-        return None
+        known = catalog.find_tag(repository, tag)
+        if known is None:
+            return None
+        shelf.put((repository, tag), known, len(known.manifest.body), stamp)
     traffic = runtime.current().traffic
     confirmed_at = traffic.checked_at(repository, tag, known.manifest.digest)
     return replace(known, checked_at=confirmed_at) if confirmed_at else known
+
+
+def _tag_moved(repository: Repository, tag: Tag) -> None:
+    """Have no process go on with where the tag pointed to."""
+    mirror = runtime.current()
+    mirror.shelf.drop((repository, tag))
+    mirror.remembered.changed()
 
 
 def _may_be_served_stale(repository: Repository, error: errors.UpstreamError) -> bool:
@@ -206,9 +228,15 @@ def _ask_upstream(repository: Repository, tag: Tag, known: KnownTag | None) -> M
     else:
         manifest, outcome = _obtain_target(repository, tag, head.digest)
     now = mirror.now()
-    if known is None or known.manifest.digest != manifest.digest:
+    if known is None:
         catalog.record_tag(repository, tag, manifest.digest, now)
+    elif known.manifest.digest != manifest.digest:
+        catalog.record_tag(repository, tag, manifest.digest, now)
+        _tag_moved(repository, tag)
     else:
+        # Also for when the database has been told of the confirmation.
+        confirmed = replace(known, checked_at=now)
+        mirror.shelf.put((repository, tag), confirmed, len(manifest.body), _stamp())
         mirror.traffic.confirm_tag(repository, tag, Confirmation(manifest.digest, now))
     return ManifestAnswer(manifest, outcome)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ParamSpec
 
-from cache import meters, models
+from cache import meters, models, runtime
 from cache.catalog.pulls import chunks
 from cache.database import note
 from cache.meters import families
@@ -105,6 +105,8 @@ def _remove(
         done: list[Removed] = []
         doomed: dict[str, int] = {}
         _persistently(_strike, batch, by, now, policy, done, doomed)
+        if done:
+            runtime.content_removed()
         kept = _remove_files(list(doomed), store, force=policy is None)
         if kept:
             were, done = done, [_without(each, kept, doomed) for each in done]

@@ -111,8 +111,10 @@ class Fill:
             self._comparison.advance(arrived)
         now = time.monotonic()
         with self._changed:
+            # What is shown first is waited for the most: no step of time delays it.
+            is_first = self._arrived <= HOLDBACK < arrived
             self._arrived = arrived
-            if now - self._woken_at >= WAKE_STEP:
+            if is_first or now - self._woken_at >= WAKE_STEP:
                 self._woken_at = now
                 self._changed.notify_all()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
+import httpcore
 import httpx
 
 from cache.upstream.endpoint import Endpoint, host_of
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 KEEPALIVE_SECONDS = 30.0
 MOST_KEPT_ALIVE = 32
+
+READ_AT_ONCE = 256 * 1024
+"""Bytes. Each piece of a transfer passes a dozen functions: of large ones there are fewer."""
+
+# There is no argument for it on the way through httpx.
+httpcore.HTTP11Connection.READ_NUM_BYTES = READ_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)

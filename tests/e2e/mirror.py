@@ -7,10 +7,14 @@ import sys
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.e2e.kernel import children, connection_owner, lock_holder
 from tests.e2e.processes import PATIENCE, Daemon, environment, free_port
 from tests.e2e.raw import pinged
+
+if TYPE_CHECKING:
+    import ssl
 
 PROJECT = Path(__file__).parents[2]
 WORKERS = 2
@@ -24,6 +28,9 @@ class Mirror(Daemon):
 
     before: tuple[str, ...] = ()
     """A program that starts it."""
+
+    trust: ssl.SSLContext | None = None
+    """What reaches one that speaks TLS."""
 
     def __init__(self, root: Path, upstream_url: str, **extra: str) -> None:
         self.root = root
@@ -47,12 +54,13 @@ class Mirror(Daemon):
             ),
         )
 
-    def manage(self, *command: str) -> str:
-        """What a command of `manage.py` prints for this mirror."""
+    def manage(self, *command: str, given: str = "") -> str:
+        """What a command of `manage.py` prints for this mirror; `given` is its standard input."""
         ended = subprocess.run(
             (sys.executable, "manage.py", *command),
             cwd=PROJECT,
             env=self._env,
+            input=given,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -81,7 +89,7 @@ class Mirror(Daemon):
         """Whether each worker has answered: they do not begin at the same moment."""
         # One that has something to protect asks who is there.
         answers = (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED)
-        with pinged(self.address, answers) as port:
+        with pinged(self.address, answers, self.trust) as port:
             worker = None if port is None else self.worker_of(port)
         if worker is not None:
             self._seen_ready.add(worker)

@@ -128,6 +128,11 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and return when it is ready for work."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         assert self._process is None, "it runs"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -140,6 +145,9 @@ class Daemon:
                 # Ctrl-C at the terminal is for the tests, which then end their programs in order.
                 start_new_session=True,
             )
+
+    def wait_until_ready(self) -> None:
+        """Return when it is ready for work; it is stopped if it is not in time."""
         try:
             eventually(self._has_started, f"{self._command[0]} was ready")
         except BaseException as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from contextlib import closing, contextmanager
 from http import HTTPStatus
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Collection, Iterator
     from types import TracebackType
 
@@ -20,13 +21,15 @@ ANSWER_SECONDS = 60.0
 
 @contextmanager
 def pinged(
-    address: str, answers: Collection[HTTPStatus] = (HTTPStatus.OK,)
+    address: str,
+    answers: Collection[HTTPStatus] = (HTTPStatus.OK,),
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[int | None]:
     """The local port of a connection on which `GET /v2/` had one of these answers, else None.
 
     The connection is open inside the block.
     """
-    with closing(HTTPConnection(address, timeout=ANSWER_SECONDS)) as connection:
+    with closing(_connection(address, tls)) as connection:
         try:
             connection.request("GET", "/v2/")
             port: int = connection.sock.getsockname()[1]
@@ -34,6 +37,12 @@ def pinged(
         except ConnectionError:
             answered = False
         yield port if answered else None
+
+
+def _connection(address: str, tls: ssl.SSLContext | None) -> HTTPConnection:
+    if tls is None:
+        return HTTPConnection(address, timeout=ANSWER_SECONDS)
+    return HTTPSConnection(address, timeout=ANSWER_SECONDS, context=tls)
 
 
 class Download:

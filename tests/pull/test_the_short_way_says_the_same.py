@@ -1,19 +1,30 @@
-"""Pulls pass Django's routes and middleware by; what a client gets is the same, to the byte."""
+"""Pulls pass Django's routes and middleware by; what a client gets is the same, to the byte.
+
+So is what others hear of the request at its end, and what is counted of it.
+"""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
 from typing import Any
 from wsgiref.util import FileWrapper
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 
+from cache import request, runtime
+from cache.access import machine_tokens, users
 from cache.api.hot import answering_pulls
+from cache.api.path_tokens import PATH_TOKEN
+from cache.api.request_ids import REQUEST, naming_requests
 from cache.oci.digest import Digest
+from cache.oci.repository import Repository
 from cache.runtime import Runtime
+from cache.tally import Counts
 from tests.fakes.upstream import FakeUpstream
 from tests.pull.holding import hold_blob
 
@@ -21,7 +32,18 @@ NAME = "library/thing"
 BLOB = b"some bytes"
 ABSENT = "sha256:" + 64 * "0"
 
-Answer = tuple[str, list[tuple[str, str]], bytes]
+ACCEL = {"HTTP_X_SENDFILE_TYPE": "X-Accel-Redirect"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client got, and what was heard and counted of its request."""
+
+    status: str
+    fields: list[tuple[str, str]]
+    content: bytes
+    heard: request.Request
+    counted: Mapping[Repository, Counts]
 
 
 class _Elsewhere(Exception):
@@ -42,6 +64,20 @@ def paths(mirror: Runtime, upstream: FakeUpstream) -> dict[str, str]:
         "no name": f"/v2/Upper/manifests/{image.digest}",
         "a telling name": f"/v2/a/blobs/b/manifests/c/manifests/{image.digest}",
     }
+
+
+@pytest.fixture
+def behind(mirror: Runtime) -> Runtime:
+    """The mirror behind a proxy that it may hand blobs over to."""
+    trusted = (ip_network("127.0.0.1/32"),)
+    http = replace(mirror.config.http, trusted_proxies=trusted, accel_prefix="/_store/")
+    return replace(mirror, config=replace(mirror.config, http=http))
+
+
+@pytest.fixture(autouse=True)
+def _no_request_stays() -> Iterator[None]:
+    yield
+    request.begin(None)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -65,6 +101,8 @@ def test_whatever_the_answer_is(paths: dict[str, str], method: str, what: str) -
         {"HTTP_ACCEPT": "text/plain"},
         {"QUERY_STRING": "ns=nowhere.example"},
         {"HTTP_AUTHORIZATION": "Bearer nonsense"},
+        {"HTTP_X_REQUEST_ID": "of-the-client"},
+        {PATH_TOKEN: "nonsense"},
     ],
     ids=" ".join,
 )
@@ -75,6 +113,48 @@ def test_whatever_is_said_besides(
     _both(paths[what], "GET")
     short, long = _both(paths[what], "GET", **headers)
     assert short == long
+
+
+@pytest.mark.parametrize("what", ["manifest", "tag", "blob"])
+def test_those_who_hear_of_a_request_hear_all(
+    mirror: Runtime, paths: dict[str, str], what: str
+) -> None:
+    token = machine_tokens.create(users.create("alice", None), "ci")
+
+    _both(paths[what], "GET")
+
+    short, long = _both(paths[what], "GET", HTTP_AUTHORIZATION=f"Bearer {token}")
+
+    heard = short.heard
+    assert heard == long.heard
+    assert (heard.user, heard.method, heard.path) == ("alice", "GET", paths[what])
+    assert str(heard.repository).endswith(NAME)
+    assert heard.reference == paths[what].rpartition("/")[2]
+    assert heard.outcome in ("HIT", "REVALIDATED")
+    assert dict(short.fields)[request.HEADER] == heard.id
+    [counts] = short.counted.values()
+    assert (counts.requests, counts.served) == (1, len(short.content))
+
+
+def test_a_long_reference_is_heard_of_in_part(paths: dict[str, str]) -> None:
+    short, long = _both(f"/v2/{NAME}/manifests/{1000 * 'a'}", "GET")
+
+    assert short == long
+    assert 0 < len(short.heard.reference) < 1000
+
+
+@pytest.mark.parametrize("headers", [ACCEL, {**ACCEL, "HTTP_RANGE": "bytes=2-5"}], ids=str)
+def test_a_blob_is_left_to_the_proxy_in_front(
+    behind: Runtime, paths: dict[str, str], headers: dict[str, str]
+) -> None:
+    with runtime.using(behind):
+        short, long = _both(paths["blob"], "GET", **headers)
+
+    assert short == long
+    assert dict(short.fields)["X-Accel-Redirect"].startswith("/_store/")
+    assert short.content == b""
+    [counts] = short.counted.values()
+    assert counts.served == (4 if "HTTP_RANGE" in headers else len(BLOB))
 
 
 @pytest.mark.parametrize(
@@ -124,25 +204,29 @@ def test_a_file_that_was_cut_meanwhile_is_told_of(mirror: Runtime, paths: dict[s
 
 
 def _both(path: str, method: str, **headers: str) -> tuple[Answer, Answer]:
-    short = _ask(answering_pulls(_hand_on), path, method, **headers)
-    long = _ask(WSGIHandler(), path, method, **headers)
+    named = {"HTTP_X_REQUEST_ID": "of-the-test", **headers}
+    short = _ask(answering_pulls(_hand_on), path, method, **named)
+    long = _ask(WSGIHandler(), path, method, **named)
     return short, long
 
 
 def _ask(application: Any, path: str, method: str, **headers: str) -> Answer:
     said: list[Any] = []
+    environ = _environ(path, method, **headers)
+    tally = runtime.current().tally
+    tally.take()
 
     def start(status: str, fields: list[tuple[str, str]]) -> None:
         said[:] = [status, sorted(fields)]
 
-    body = application(_environ(path, method, **headers), start)
+    body = naming_requests(application)(environ, start)
     try:
         content = b"".join(body)
     finally:
         if hasattr(body, "close"):
             body.close()
     status, fields = said
-    return status, fields, content
+    return Answer(status, fields, content, environ[REQUEST], tally.take())
 
 
 def _environ(path: str, method: str, **headers: str) -> dict[str, Any]:

@@ -20,18 +20,15 @@ ON_POSTGRESQL := $(BIN)/python -m tests.postgresql
 serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
 
-# Twice: on PostgreSQL what a database has a part in (tests/conftest.py says how that is found), then
-# everything on SQLite. pytest comes last, so that its counts close the output; those of the first
-# run are told again just above them.
-test: export MIRROR_TEST_COUNTS := $(CURDIR)/.cache/on-postgresql.txt
+# Twice, side by side: everything on SQLite, and on PostgreSQL what a database has a part in
+# (tests/conftest.py says how that is found). pytest's counts close the output, those of PostgreSQL
+# just above those of SQLite.
 test: .venv/.test lint
 	@mkdir -p .cache/data
 	@if [ -x tests/e2e/install_parts.sh ]; then tests/e2e/install_parts.sh; fi
-	@rm -f $(MIRROR_TEST_COUNTS)
-	$(TEST_ENV) $(ON_POSTGRESQL) $(BIN)/python -m pytest
-	$(TEST_ENV) $(BIN)/python -m pytest
+	$(TEST_ENV) $(BIN)/python -m tests.both_databases
 
-# The first of the two runs alone; with ARGS=tests/pull only of what is in there.
+# The one on PostgreSQL alone; with ARGS=tests/pull only of what is in there.
 test-postgresql: .venv/.test
 	@mkdir -p .cache/data
 	$(TEST_ENV) $(ON_POSTGRESQL) $(BIN)/python -m pytest $(ARGS)

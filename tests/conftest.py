@@ -12,6 +12,7 @@ With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is 
 from __future__ import annotations
 
 import ast
+import fcntl
 import os
 import sys
 from functools import cache
@@ -21,12 +22,10 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from django.db import connections
 
+from tests.both_databases import OTHER_RUN
 from tests.database import SERVER
 
 _LOCK_PATIENCE_MS = 500
-
-#: A file in which the run on PostgreSQL leaves its counts, for the one that follows to tell.
-COUNTS = os.environ.get("MIRROR_TEST_COUNTS")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,15 +66,19 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    if COUNTS is None:
+    """Wait for the run on PostgreSQL, if there is one, and show what it has to say."""
+    other = os.environ.get(OTHER_RUN)
+    if other is None or SERVER is not None:
         return
-    file = Path(COUNTS)
-    if SERVER is not None:
-        said = (text for text, _ in terminalreporter.build_summary_stats_line()[0])
-        file.write_text(f"{', '.join(said)}\n", "utf-8")
-    elif file.is_file():
-        terminalreporter.write_sep("-", "before this, on PostgreSQL")
-        terminalreporter.write(file.read_text("utf-8"))
+    with Path(other).open(encoding="utf-8", errors="replace") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        said = file.read()
+    _, failed, failures = said.partition("= FAILURES =")
+    _, erred, errors = said.partition("= ERRORS =")
+    terminalreporter.write_sep("-", "on PostgreSQL")
+    last = said.rstrip().rpartition("\n")[2]
+    shown = max(failed + failures, erred + errors, key=len) or last
+    terminalreporter.write(f"{shown}\n")
 
 
 def _has_a_database(item: pytest.Item) -> bool:

@@ -136,6 +136,11 @@ def credential_of(row: Any) -> str:
 @question
 def find_user(name: str) -> int | None:
     """The primary key of the user with this name, active or not."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        # From a command line in another encoding; PostgreSQL's driver does not take it.
+        return None
     users = get_user_model().objects
     found: int | None = users.filter(username=name).values_list("pk", flat=True).first()
     return found

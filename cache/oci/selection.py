@@ -78,6 +78,9 @@ class Selection:
 def _repositories(text: str) -> Pattern:
     if text != text.lower():
         raise ValueError("repositories are written in lower case")
+    registry, slash, rest = text.partition("/")
+    if ":" in (rest if slash else registry):
+        raise ValueError("a repository has no ':' but before its registry's port")
     return Pattern(text)
 
 

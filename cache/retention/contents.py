@@ -94,13 +94,14 @@ def find_images(rows: QuerySet[models.ManifestLink]) -> list[Image]:
 
 
 def find_again(found: list[Image]) -> list[Image]:
-    """These images as they are here now: some may have gone, and some have come anew."""
-    wanted = {(image.repository, image.digest) for image in found}
+    """These images as they are here now, in the same order: some may have gone, or come anew."""
+    wanted = {(image.repository, image.digest): place for place, image in enumerate(found)}
     rows = models.ManifestLink.objects.filter(
         repository_id__in={image.repository for image in found},
         manifest__digest__in={image.digest for image in found},
     )
-    return [image for image in find_images(rows) if (image.repository, image.digest) in wanted]
+    here = [image for image in find_images(rows) if (image.repository, image.digest) in wanted]
+    return sorted(here, key=lambda image: wanted[image.repository, image.digest])
 
 
 def holders(digests: Iterable[str]) -> dict[str, list[Image]]:

@@ -55,7 +55,19 @@ def test_a_blob_belongs_to_whole_repositories(written: str, fits: bool) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "a b", "A/b", "a:b:c d", "sha256:12", "sha512:zz", "a@b", f"a@{DIGEST[:-1]}", "a" * 300],
+    [
+        "",
+        "a b",
+        "A/b",
+        "a:b:c d",
+        "no:such:thing",
+        "a/b:c/d:e",
+        "sha256:12",
+        "sha512:zz",
+        "a@b",
+        f"a@{DIGEST[:-1]}",
+        "a" * 300,
+    ],
 )
 def test_nonsense_is_refused(written: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -15,6 +17,8 @@ from cache.oci.repository import Repository
 from cache.pull import Arriving, Held, Outcome
 from cache.tally import LONGEST_AGENT, Counts, Pull
 
+log = logging.getLogger(__name__)
+
 
 def count_manifest(
     request: HttpRequest,
@@ -24,6 +28,7 @@ def count_manifest(
     length: int,
 ) -> None:
     """A manifest was answered, with a body of ``length`` bytes."""
+    log.debug("%s %s of %s: %s", request.method, reference, repository, outcome)
     counts = Counts(requests=1, served=length)
     is_head = request.method == "HEAD"
     if not is_head:
@@ -53,6 +58,7 @@ def counted_blob(
 
     response = blob_response(request, blob, on_end=end)
     outcome = blob.outcome if isinstance(blob, Held) else Outcome.MISS
+    log.debug("GET %s of %s: %s", blob.digest, repository, outcome)
     counts = Counts(requests=1)
     _count_outcome(counts, outcome)
     tally.count(repository, counts)

@@ -157,6 +157,16 @@ def test_a_blob_is_left_to_the_proxy_in_front(
     assert counts.served == (4 if "HTTP_RANGE" in headers else len(BLOB))
 
 
+def test_a_pull_is_that_of_the_client_behind_the_proxy(
+    behind: Runtime, paths: dict[str, str]
+) -> None:
+    with runtime.using(behind):
+        _both(paths["tag"], "GET", HTTP_X_FORWARDED_FOR="192.0.2.7", HTTP_USER_AGENT="a test/1")
+
+    pulls = [(pull.client, pull.agent) for pull in behind.tally.last_pulls()]
+    assert pulls == 2 * [("192.0.2.7", "a test/1")]
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "DEEPEST_INDEX",
     "MAX_MANIFEST_BYTES",
     "Annotations",
     "BadManifest",
@@ -62,6 +63,9 @@ __all__ = [
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 """What registries must accept at least, and clients read at most (distribution spec, "Push")."""
+
+DEEPEST_INDEX = 4
+"""An index may hold indexes; nobody nests them deeper than this on purpose."""
 
 # Types that servers send for any JSON; they say nothing about the manifest.
 _GENERIC_TYPES = frozenset({"", "application/json", OCTET_STREAM, "text/plain", "text/html"})

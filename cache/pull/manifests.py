@@ -11,7 +11,7 @@ from cache.catalog import KnownTag, StoredManifest
 from cache.meters import families
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
-from cache.oci.manifest import BadManifest, Manifest, child_for, read_manifest
+from cache.oci.manifest import DEEPEST_INDEX, BadManifest, Manifest, child_for, read_manifest
 from cache.oci.media_types import accepts, is_index
 from cache.oci.reference import Tag
 from cache.oci.repository import Repository
@@ -31,9 +31,6 @@ UNKNOWN = "MANIFEST_UNKNOWN"
 
 #: Another process's fetch of the same manifest is waited for so long (seconds), then repeated.
 _OTHERS_FETCH = 30.0
-
-#: An index may hold indexes; nobody nests them deeper than this on purpose.
-_DEEPEST_INDEX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ def resolve_permitted(
     if isinstance(reference, Digest):
         return _noted(repository, _by_digest(repository, reference))
     answer = _noted(repository, _by_tag(repository, reference))
-    for _ in range(_DEEPEST_INDEX):
+    for _ in range(DEEPEST_INDEX):
         if accepts(accept, answer.manifest.media_type):
             return answer
         answer = _for_plain_client(repository, reference, answer)

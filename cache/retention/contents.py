@@ -9,20 +9,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from cache import models
 from cache.catalog.pulls import chunks
+from cache.oci.manifest import DEEPEST_INDEX
 from cache.retention.policy import Image, LoneBlob, Policy
+
+Dated = TypeVar("Dated", models.ManifestLink, models.Blob)
 
 PAGE = 500
 
 #: Digests in one statement, of which SQLite takes 32,766 at least.
 _CHUNK = 2000
-
-#: An index may hold indexes; nobody nests them deeper than this on purpose.
-_DEEPEST_INDEX = 4
 
 _COLUMNS = (
     "id",
@@ -83,7 +84,7 @@ def images(until: datetime) -> Iterator[Page]:
 
 def _pages(rows: QuerySet[models.ManifestLink]) -> Iterator[Page]:
     place: tuple[datetime, int] | None = None
-    while found := [Image(*row) for row in _after(rows, place)[:PAGE]]:
+    while found := [Image(*row) for row in _after(rows, place).values_list(*_COLUMNS)[:PAGE]]:
         place = found[-1].pulled_at, found[-1].link
         yield complete(found)
 
@@ -124,7 +125,7 @@ def complete(found: list[Image]) -> Page:
     page = Page(_tagged(found))
     level = {image.link: image for image in page.images}
     everything = dict(level)
-    for _ in range(_DEEPEST_INDEX):
+    for _ in range(DEEPEST_INDEX):
         _add_children(page, list(level.values()))
         below = {child.link: child for image in level for child in page.children.get(image, ())}
         level = {link: child for link, child in below.items() if link not in everything}
@@ -209,13 +210,12 @@ def _expired(cutoffs: Cutoffs) -> Q:
     return Q(pulled_at__lte=latest) & expired
 
 
-def _after(rows: QuerySet, place: tuple[datetime, int] | None) -> QuerySet:  # type: ignore[type-arg]
-    """What comes after a place in the order of the last pull, for either kind of rows."""
+def _after(rows: QuerySet[Dated], place: tuple[datetime, int] | None) -> QuerySet[Dated]:
+    """What comes after a place in the order of the last pull."""
     if place is not None:
         at, key = place
         rows = rows.filter(pulled_at__gte=at).filter(Q(pulled_at__gt=at) | Q(pk__gt=key))
-    rows = rows.order_by("pulled_at", "pk")
-    return rows.values_list(*_COLUMNS) if rows.model is models.ManifestLink else rows
+    return rows.order_by("pulled_at", "pk")
 
 
 def _tagged(found: list[Image]) -> list[Image]:

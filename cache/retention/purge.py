@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cache import models, runtime
 from cache.catalog.pulls import chunks
+from cache.oci.manifest import DEEPEST_INDEX
 from cache.oci.selection import Selection
 from cache.retention import contents, evict, reserve
 from cache.retention.contents import PAGE
@@ -86,7 +87,9 @@ def _pinned(images: list[Image], blobs: list[LoneBlob], policy: Policy) -> set[s
     return pinned
 
 
-def _needed_by_pinned(images: list[Image], policy: Policy, depth: int = 4) -> Iterator[Image]:
+def _needed_by_pinned(
+    images: list[Image], policy: Policy, depth: int = DEEPEST_INDEX
+) -> Iterator[Image]:
     """Those that a pinned index of their repository lists, or one that such an index lists."""
     holders = contents.holders({image.digest for image in images}) if depth else {}
     for image in images:

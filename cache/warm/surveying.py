@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cache.access.decision import OPERATOR
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
-from cache.oci.manifest import BadManifest, Descriptor, Manifest, read_manifest
+from cache.oci.manifest import DEEPEST_INDEX, BadManifest, Descriptor, Manifest, read_manifest
 from cache.oci.reference import Tag
 from cache.pull import (
     ManifestAnswer,
@@ -19,9 +19,6 @@ from cache.pull import (
 from cache.warm.allowance import Allowance, Stopped
 from cache.warm.images import Image
 from cache.warm.platforms import Selection, offered
-
-#: An index may hold indexes; nobody nests them deeper than this on purpose.
-_DEEPEST_INDEX = 4
 
 
 @dataclass(slots=True)
@@ -47,7 +44,7 @@ def survey(image: Image, selection: Selection, allowance: Allowance, found: Surv
     It is right as far as it goes, also when it is ended by one of them.
     """
     top = _manifest(image, image.reference, allowance, found)
-    _descend(image, top, selection, allowance, found, _DEEPEST_INDEX)
+    _descend(image, top, selection, allowance, found, DEEPEST_INDEX)
 
 
 def _descend(

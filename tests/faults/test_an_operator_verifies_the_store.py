@@ -5,17 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pty
 import random
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +21,7 @@ import pytest
 from cache.oci.digest import Digest
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import PATIENCE, environment, eventually
+from tests.e2e.terminal import open_terminal, read_terminal
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/verified"
@@ -236,12 +232,11 @@ def _is_locked(root: Path) -> bool:
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is(mirror: Mirror, digests: list[Digest]) -> None:
     _flip(_path(mirror, digests[0]))
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    ours, theirs = open_terminal(120)
     try:
         with _started(mirror.root, "--rate", "1MB", stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
-            shown = _read_until(ours, lambda: process.poll() is not None)
+            shown = read_terminal(ours, process)
     finally:
         os.close(ours)
 
@@ -256,21 +251,3 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(mirror: Mirror, digests: list[D
     assert bars[-1][1] == "1"
     assert all(len(line) < 120 for line in re.split(r"\r\x1b\[K|\r\n", shown))
     assert f"\r\x1b[Kdamaged {digests[0]}" in shown, "a finding has a line of its own"
-
-
-def _read_until(fd: int, is_over: Callable[[], bool]) -> str:
-    shown = b""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        over = is_over()
-        while select.select([fd], [], [], 0.05)[0]:
-            try:
-                data = os.read(fd, 65536)
-            except OSError:  # the other end is closed, which a terminal calls EIO
-                data = b""
-            if not data:
-                return shown.decode()
-            shown += data
-        if over:
-            break
-    return shown.decode()

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import struct
 import subprocess
 import sys
-import termios
-import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,6 +15,7 @@ from cache.oci.digest import Digest
 from tests import database
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import PATIENCE, environment, eventually
+from tests.e2e.terminal import open_terminal, read_terminal
 from tests.fakes.images import Image
 
 
@@ -59,8 +54,7 @@ def call_and_read_one_line(root: Path, *words: str, **extra: str) -> tuple[int, 
 
 def call_on_terminal(root: Path, *words: str, says: str = "") -> tuple[int, str]:
     """Exit code, and all that a terminal of 120 columns shows; `says` is typed in."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    ours, theirs = open_terminal(120)
     try:
         with subprocess.Popen(
             (sys.executable, "manage.py", *words),
@@ -72,29 +66,11 @@ def call_on_terminal(root: Path, *words: str, says: str = "") -> tuple[int, str]
         ) as process:
             os.close(theirs)
             os.write(ours, says.encode())
-            shown = _read_all(ours, process)
+            shown = read_terminal(ours, process)
             code = process.wait(PATIENCE)
     finally:
         os.close(ours)
     return code, shown
-
-
-def _read_all(fd: int, process: subprocess.Popen[bytes]) -> str:
-    shown = b""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        over = process.poll() is not None
-        while select.select([fd], [], [], 0.05)[0]:
-            try:
-                data = os.read(fd, 65536)
-            except OSError:  # the other end is closed, which a terminal calls EIO
-                data = b""
-            if not data:
-                return shown.decode()
-            shown += data
-        if over:
-            break
-    return shown.decode()
 
 
 def _environment(root: Path, **extra: str) -> dict[str, str]:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import pty
 import re
-import select
-import struct
-import subprocess
-import termios
-import time
 from collections.abc import Callable
 
 from cache.management.board import Board
 from cache.warm import Overview, Standing, State
-from tests.e2e.processes import PATIENCE
+from tests.e2e.terminal import open_terminal, read_terminal
 from tests.fakes.faults import Fault
 from tests.fakes.images import build_image
 from tests.fakes.upstream import FakeUpstream
@@ -32,12 +25,11 @@ def test_bars_move_and_give_way_to_what_is_told(upstream: FakeUpstream, warm: Wa
         upstream.put_image(f"library/tool{number}", build_image((layer,)), "1")
     upstream.misbehave(Fault(bytes_per_second=1_000_000), path="/blobs/")
     upstream.misbehave(Fault(status=503), method="HEAD", path="library/tool2")
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+    ours, theirs = open_terminal(WIDTH)
     try:
         with warm.start("tool0:1", "tool1:1", "tool2:1", stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
-            shown = read_until(ours, process)
+            shown = read_terminal(ours, process)
     finally:
         os.close(ours)
 
@@ -57,23 +49,6 @@ def test_bars_move_and_give_way_to_what_is_told(upstream: FakeUpstream, warm: Wa
     assert not [line for line in screen if line.startswith("[")], "no bar stays"
     assert len([line for line in screen if "tool" in line and "here" in line]) == 3
     assert screen[-1].startswith("2 of 3 images are here")
-
-
-def read_until(fd: int, process: subprocess.Popen[str]) -> str:
-    """All that a terminal was sent until the process has ended."""
-    shown = b""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if not select.select([fd], [], [], 0.2)[0]:
-            if process.poll() is not None:
-                break
-            continue
-        try:
-            data = os.read(fd, 65536)
-        except OSError:  # the other end is closed, which a terminal calls EIO
-            break
-        shown += data
-    return shown.decode()
 
 
 def on_a_screen(shown: str) -> list[str]:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bench import machine
+from bench.children import no_child_left
 from bench.content import add_blob, add_image, blob_path, forget_blob
 from bench.costs import crowd_rows, pull_rows
 from bench.load import find_wrk, rate, speed
@@ -60,7 +61,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Report:
     its processes end and its folder goes away.
     """
     load_before = os.getloadavg()[0]
-    with scratch("bench") as folder, ExitStack() as stack:
+    with scratch("bench") as folder, no_child_left(), ExitStack() as stack:
         say("starting the mirrors")
         upstream = stack.enter_context(FakeUpstream())
         paths = add_image(upstream)

@@ -169,7 +169,7 @@ def current_policy() -> Policy:
     return policy_of(runtime.current().config, (each.selection for each in list_pins()))
 
 
-@note()
+@note
 def _correct_times(now: datetime) -> None:
     """Have what was pulled in the future, by a clock that has been set back since, be pulled now.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench import machine
 from bench.cases import CASES, EXTRA
+from bench.children import no_child_left
 from bench.stage import set_up
 from bench.table import Report
 from tests.e2e.processes import scratch
@@ -27,7 +28,7 @@ def run(plan: Plan, wanted: Sequence[str], say: Callable[[str], None]) -> Report
     """
     load_before, begun = os.getloadavg()[0], time.monotonic()
     rows: list[Row] = []
-    with scratch("bench") as folder, set_up(plan, folder, say) as stage:
+    with scratch("bench") as folder, no_child_left(), set_up(plan, folder, say) as stage:
         for name in wanted:
             say(f"{name} ({time.monotonic() - begun:.0f} s)")
             for row in {**CASES, **EXTRA}[name](stage):

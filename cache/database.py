@@ -95,34 +95,25 @@ def check_answers() -> None:
         cursor.execute("SELECT 1")
 
 
-def note(
-    patience: float | None = None,
-) -> Callable[[Callable[P, None]], Callable[P, bool]]:
+def note(write: Callable[P, None]) -> Callable[P, bool]:
     """Have a write be a note, in one transaction.
 
     It returns whether the database took it, and raises nothing for it.
-
-    ``patience`` is how long (seconds) it waits for another writer of an SQLite database, if not as
-    long as everything else does.
     """
+    asked = _asked(transaction.atomic(write), "note")
 
-    def decorate(write: Callable[P, None]) -> Callable[P, bool]:
-        asked = _asked(transaction.atomic(write), "note")
+    @functools.wraps(write)
+    def noted(*args: P.args, **kwargs: P.kwargs) -> bool:
+        try:
+            with _turn_to_write():
+                asked(*args, **kwargs)
+        except TROUBLE as error:
+            reason = " ".join(str(error).split())
+            log.warning("The database did not take a note (%s): %s", write.__name__, reason)
+            return False
+        return True
 
-        @functools.wraps(write)
-        def noted(*args: P.args, **kwargs: P.kwargs) -> bool:
-            try:
-                with _turn_to_write(patience), _waiting_for_lock(patience):
-                    asked(*args, **kwargs)
-            except TROUBLE as error:
-                reason = " ".join(str(error).split())
-                log.warning("The database did not take a note (%s): %s", write.__name__, reason)
-                return False
-            return True
-
-        return noted
-
-    return decorate
+    return noted
 
 
 def _discard_dead_connections() -> bool:
@@ -141,32 +132,13 @@ _line = threading.Lock()
 
 
 @contextmanager
-def _turn_to_write(seconds: float | None) -> Iterator[None]:
+def _turn_to_write() -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
-    waited = connection.settings_dict["OPTIONS"]["timeout"] if seconds is None else seconds
-    if not _line.acquire(timeout=waited):
+    if not _line.acquire(timeout=connection.settings_dict["OPTIONS"]["timeout"]):
         raise OperationalError("too many writers stand in line")
     try:
         yield
     finally:
         _line.release()
-
-
-@contextmanager
-def _waiting_for_lock(seconds: float | None) -> Iterator[None]:
-    if seconds is None or connection.vendor != "sqlite":
-        yield
-        return
-    _set_busy_timeout(seconds)
-    try:
-        yield
-    finally:
-        _set_busy_timeout(connection.settings_dict["OPTIONS"]["timeout"])
-
-
-def _set_busy_timeout(seconds: float) -> None:
-    """See https://www.sqlite.org/pragma.html#pragma_busy_timeout (milliseconds)."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")

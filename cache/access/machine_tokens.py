@@ -133,7 +133,7 @@ def still_signed_in(token: int, remembered: Remembered, now: datetime) -> Signed
     return _signed(("access token", token), {"pk": token}, remembered, now)
 
 
-@note()
+@note
 def record_use(used: Mapping[int, datetime]) -> None:
     """The tokens, by primary key, were last used at these moments."""
     for token, at in used.items():

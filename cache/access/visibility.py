@@ -70,7 +70,7 @@ def public_ones(upstream: str, names: Iterable[str], since: datetime) -> set[str
     return set(rows.values_list("name", flat=True))
 
 
-@note()
+@note
 def record_seen(repository: Repository, visibility: Visibility, now: datetime) -> None:
     """Upstream was asked by an anonymous client.
 

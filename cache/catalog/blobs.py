@@ -40,7 +40,7 @@ def find_blob_link(repository: Repository, digest: Digest) -> KnownLink | None:
     return None if row is None else KnownLink(row[0])
 
 
-@note()
+@note
 def link_blob(
     repository: Repository, digest: Digest, now: datetime, held: int | None = None
 ) -> None:
@@ -60,7 +60,7 @@ def link_blob(
     )
 
 
-@note()
+@note
 def record_blob(digest: Digest, size: int, now: datetime) -> None:
     """The store holds the blob, of ``size`` bytes."""
     _record_blob(digest, size, now)
@@ -80,7 +80,7 @@ def list_recorded(limit: int, last: str) -> list[tuple[Digest, int]]:
     return [(Digest.parse(text), size) for text, size in rows.values_list("digest", "size")[:limit]]
 
 
-@note()
+@note
 def forget_blob(digest: Digest) -> None:
     """The store does not hold the blob any more. Which repositories contain it stays known."""
     models.Blob.objects.filter(digest=str(digest)).delete()
@@ -113,7 +113,7 @@ def record_lost_fill(
         connections.close_all()
 
 
-@note()
+@note
 def _record_incident(
     repository: Repository, digest: Digest, kind: str, message: str, now: datetime
 ) -> None:

@@ -72,7 +72,7 @@ def any_manifest(upstreams: Collection[str]) -> tuple[Repository, Digest] | None
     return Repository(upstream, RepositoryName(name)), Digest.parse(digest)
 
 
-@note()
+@note
 def record_manifest(repository: Repository, manifest: Manifest, now: datetime) -> None:
     """Upstream gave this manifest in this repository."""
     _link_manifest(repository, manifest_row(manifest, now), now)
@@ -105,7 +105,7 @@ def manifest_row(manifest: Manifest, now: datetime) -> models.Manifest:
     return row
 
 
-@note()
+@note
 def link_manifest(repository: Repository, digest: Digest, now: datetime) -> None:
     """Upstream vouched that the repository contains a manifest that is held already."""
     row = models.Manifest.objects.select_for_update().filter(digest=str(digest)).first()

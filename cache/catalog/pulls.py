@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.db.models import Q
 
 from cache import models
-from cache.catalog.tags import NO_HURRY, confirm_tags
+from cache.catalog.tags import confirm_tags
 from cache.database import note
 from cache.oci.repository import Repository
 from cache.traffic import Pulls, Traffic
@@ -36,7 +36,7 @@ def write_down(traffic: Traffic) -> bool:
     return False
 
 
-@note(patience=NO_HURRY)
+@note
 def _record_pulls(pulls: Pulls) -> None:
     blobs = {str(digest): at for digest, at in pulls.blobs.items()}
     for at, digests in _by_second(blobs):

@@ -18,9 +18,6 @@ from cache.oci.reference import Tag
 from cache.oci.repository import Repository
 from cache.traffic import Confirmation
 
-#: A note that only renews a time waits no longer than this (seconds) for another writer.
-NO_HURRY = 0.25
-
 
 @dataclass(frozen=True, slots=True)
 class KnownTag:
@@ -63,7 +60,7 @@ def record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) 
         return False
 
 
-@note(patience=NO_HURRY)
+@note
 def confirm_tags(confirmed: Mapping[tuple[Repository, Tag], Confirmation]) -> None:
     """Upstream said at these moments that the tags point to where they did.
 
@@ -74,7 +71,7 @@ def confirm_tags(confirmed: Mapping[tuple[Repository, Tag], Confirmation]) -> No
         still.update(checked_at=confirmation.at)
 
 
-@note()
+@note
 def drop_tag(repository: Repository, tag: Tag, now: datetime) -> None:
     """Upstream said that there is no such tag (any more)."""
     for row in _tag_rows(repository, tag).select_related("manifest"):
@@ -107,7 +104,7 @@ def any_tag(repository: Repository) -> Tag | None:
     return None if name is None else Tag.parse(name)
 
 
-@note()
+@note
 def _record_tag(repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
     target = models.Manifest.objects.select_for_update().filter(digest=str(digest)).first()
     if target is None:

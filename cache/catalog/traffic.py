@@ -13,9 +13,6 @@ from cache.database import note, question
 from cache.oci.repository import Repository
 from cache.tally import NAMES, Counts
 
-#: Nobody waits for these, and there is a next time (seconds).
-_NO_HURRY = 1.0
-
 _Span = models.Traffic.Span
 
 #: How long the rows of a span are kept: those of whole upstreams, and those of repositories.
@@ -38,7 +35,7 @@ def floor(moment: datetime, span: str) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@note(patience=_NO_HURRY)
+@note
 def add_traffic(counted: Mapping[Repository, Counts], now: datetime) -> None:
     """Add to the rows of this minute, hour and day."""
     sums: dict[tuple[str, str, str], Counts] = {}
@@ -59,7 +56,7 @@ def add_traffic(counted: Mapping[Repository, Counts], now: datetime) -> None:
         cursor.executemany(_ADD, rows)
 
 
-@note(patience=_NO_HURRY)
+@note
 def expire_traffic(now: datetime) -> None:
     """Remove the rows that are too old to be shown."""
     for span, (of_upstreams, of_repositories) in _KEPT.items():
@@ -70,7 +67,7 @@ def expire_traffic(now: datetime) -> None:
     models.QuotaSample.objects.filter(start__lt=now - _QUOTAS_KEPT).delete()
 
 
-@note(patience=_NO_HURRY)
+@note
 def record_disk(used: int, free: int, now: datetime) -> None:
     """How full the store's file system is (bytes), and what is held, once an hour.
 
@@ -87,7 +84,7 @@ def record_disk(used: int, free: int, now: datetime) -> None:
     models.DiskSample.objects.filter(hour__lt=now - timedelta(days=400)).delete()
 
 
-@note(patience=_NO_HURRY)
+@note
 def record_quota(upstream: str, total: int, remaining: int, start: datetime) -> None:
     """What is left of an upstream's quota in the ten minutes from ``start`` on: the least of it."""
     sample = models.QuotaSample(upstream=upstream, start=start, total=total, remaining=remaining)
@@ -97,7 +94,7 @@ def record_quota(upstream: str, total: int, remaining: int, start: datetime) -> 
     ).update(total=total, remaining=remaining)
 
 
-@note(patience=_NO_HURRY)
+@note
 def record_outage(upstream: str, since: datetime, last: datetime, problem: str) -> None:
     """The upstream gives no useful answers, from ``since`` to ``last`` at least."""
     models.Outage.objects.bulk_create(
@@ -109,7 +106,7 @@ def record_outage(upstream: str, since: datetime, last: datetime, problem: str) 
     )
 
 
-@note(patience=_NO_HURRY)
+@note
 def end_outage(upstream: str, at: datetime) -> None:
     """The upstream answered at that moment."""
     over = models.Outage.objects.filter(upstream=upstream, ended_at__isnull=True, last_at__lt=at)

@@ -164,7 +164,7 @@ def _persistently(write: Callable[P, bool], *args: P.args, **kwargs: P.kwargs) -
     raise NotTaken("the database does not take what is to be removed")
 
 
-@note()
+@note
 def _strike(
     units: list[Unit],
     by: str,
@@ -201,7 +201,7 @@ def _without(removed: Removed, kept: set[str], doomed: dict[str, int]) -> Remove
     return replace(removed, blobs=blobs, size=size)
 
 
-@note()
+@note
 def _correct_removals(removed: list[Removed]) -> None:
     """Have the records not speak of what stayed after all."""
     for each in removed:
@@ -347,7 +347,7 @@ def _recorded(digests: list[str]) -> set[str]:
     return set(models.Blob.objects.filter(digest__in=digests).values_list("digest", flat=True))
 
 
-@note()
+@note
 def _settle(removed: list[str], spared: set[str], store: Store) -> None:
     """Bring the records in line with what has become of the files."""
     doomed = models.DoomedFile.objects.filter(digest__in=[*removed, *spared])

@@ -59,7 +59,7 @@ def _strike_records(store: Store, pause: Callable[[], None]) -> int:
     return struck
 
 
-@note()
+@note
 def _strike(digests: list[str], store: Store, found: list[int]) -> None:
     found[:] = [strike_missing(digests, store)]
 
@@ -86,7 +86,7 @@ def _record(digest: Digest, store: Store, now: datetime) -> bool:
         return size is not None and catalog.record_blob(digest, size, now)
 
 
-@note()
+@note
 def _forget_old(now: datetime) -> None:
     """Remove what only grows: old removals, manifests of no repository, links to nothing."""
     models.Removal.objects.filter(at__lt=now - REMEMBERED).delete()

@@ -183,7 +183,7 @@ def gather_pulls(passed_over: Collection[str] = ()) -> set[str]:
     return late
 
 
-@note()
+@note
 def _correct_times(now: datetime) -> None:
     """Have what was pulled in the future, by a clock that has been set back since, be pulled now.
 

@@ -50,13 +50,13 @@ def _sentence(error: Exception) -> str:
     return f"the store failed: {text}" if isinstance(error, OSError) else text
 
 
-@note()
+@note
 def _begin(began_at: datetime, found: list[int]) -> None:
     found[:] = [models.JanitorRun.objects.create(began_at=began_at).pk]
     models.JanitorRun.objects.filter(pk__lte=found[0] - _REMEMBERED).delete()
 
 
-@note()
+@note
 def _end(found: list[int], ended_at: datetime, summary: Summary, problem: str) -> None:
     models.JanitorRun.objects.filter(pk__in=found).update(
         ended_at=ended_at,

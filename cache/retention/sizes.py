@@ -48,7 +48,7 @@ def add_up(now: datetime, pause: Callable[[], None] = lambda: None) -> int:
     return len(wanted)
 
 
-@note()
+@note
 def _write_down(sizes: dict[int, int], repositories: list[int], now: datetime) -> None:
     rows = models.Repository.objects.filter(pk__in=repositories).only("size", "sized_at")
     found = list(rows)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kernel import PROC
+from bench.children import no_child_left
+from tests.e2e.kernel import PROC, children
 from tests.e2e.parts import require
 from tests.e2e.processes import eventually
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.e2e
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE = 60.0
+FOREVER = "import signal; signal.pause()"
 
 
 def test_ctrl_c_twice(tmp_path: Path) -> None:
@@ -47,6 +49,14 @@ def test_ctrl_c_twice(tmp_path: Path) -> None:
     assert said == ""
     assert processes_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_was_being_started_ends_too() -> None:
+    """An exception between a fork and the assignment leaves a child that nobody has in hand."""
+    with no_child_left():
+        pid = os.posix_spawn(sys.executable, [sys.executable, "-c", FOREVER], {})
+        assert pid in children(os.getpid())
+    assert pid not in children(os.getpid())
 
 
 def processes_in(folder: Path, program: str = "") -> list[int]:

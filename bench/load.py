@@ -103,7 +103,7 @@ class Request:
 
 
 BARRIER = Request("")
-"""The requests before it end before those after it begin."""
+"""A client's requests before it end before those after it begin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ NAME = "library/thing"
 BLOB = b"some bytes"
 ABSENT = "sha256:" + 64 * "0"
 
+#: Django ends its connections around a request, which no test's transaction outlives.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 ACCEL = {"HTTP_X_SENDFILE_TYPE": "X-Accel-Redirect"}
 
 

@@ -18,9 +18,11 @@ _SHOWN = "/t/[token]"
 
 # See cache.access.machine_tokens, which cannot be imported before Django is set up.
 _MARK = "mirror_"
-# One in an address may be written with escapes, from its first letter on; a repository named t/…
-# has none.
-_TOKEN = re.compile(r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)(?=[A-Za-z0-9_-]*%)[A-Za-z0-9_%-]{43,}")
+# One in an address may be written with escapes, from its first letter on. What has no escape and
+# is not before /v2 may be the name of a repository, t/…
+_TOKEN = re.compile(
+    r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)(?=[A-Za-z0-9_-]*(?:%|/v2\b))[A-Za-z0-9_%-]{43,}"
+)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

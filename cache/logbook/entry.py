@@ -30,7 +30,9 @@ _SECRETS = (
     (re.compile(r"(?i)(://)[^/\s:@]*:[^/\s@]+@"), r"\1***@"),
     # This mirror's own access tokens, in whatever they stand: a path, a `Referer`; also escaped.
     (
-        re.compile(r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)(?=[A-Za-z0-9_-]*%)[A-Za-z0-9_%-]{43,}"),
+        re.compile(
+            r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)(?=[A-Za-z0-9_-]*(?:%|/v2\b))[A-Za-z0-9_%-]{43,}"
+        ),
         "mirror_***",
     ),
     (

@@ -99,7 +99,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
     """
     permit(client, repository)
     mirror = runtime.current()
-    link = _link(repository, digest)
+    link, read_under = _link(repository, digest)
     file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
     if file is None:
         with _join(repository, digest, linked=link is not None) as arriving:
@@ -115,6 +115,9 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         elif link.size is None:
             # The filler was killed, or the database was gone, just after the commit.
             catalog.record_blob(digest, size, mirror.now())
+        elif read_under is not None:
+            # The file has borne it out: a wrong size would refuse the blob again and again.
+            mirror.shelf.put((repository, digest, "blob"), link, 0, read_under)
         mirror.traffic.note_blob(digest, mirror.now())
         if size >= _LONG:
             catalog.let_go()
@@ -124,17 +127,18 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         raise
 
 
-def _link(repository: Repository, digest: Digest) -> KnownLink | None:
-    """That the repository contains the blob, and its size if it is held, if that is known."""
+def _link(repository: Repository, digest: Digest) -> tuple[KnownLink | None, object | None]:
+    """That the repository contains the blob, and its size if it is held, if that is known.
+
+    With it the stamp under which it was read just now; None if it had been on the shelf.
+    """
     mirror = runtime.current()
     # Who may pull was asked just before, which has renewed it.
     stamp = mirror.remembered.stamp()
     link: KnownLink | None = mirror.shelf.get((repository, digest, "blob"), stamp)
-    if link is None:
-        link = catalog.find_blob_link(repository, digest)
-        if link is not None and link.size is not None:
-            mirror.shelf.put((repository, digest, "blob"), link, 0, stamp)
-    return link
+    if link is not None:
+        return link, None
+    return catalog.find_blob_link(repository, digest), stamp
 
 
 def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
@@ -143,7 +147,7 @@ def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
     Raises :class:`~cache.oci.errors.RegistryError`.
     """
     permit(client, repository)
-    link = _link(repository, digest)
+    link, _ = _link(repository, digest)
     if link is not None:
         held = _held_size(digest)
         if held is not None and link.size in (None, held):

@@ -185,6 +185,8 @@ def test_a_wrong_record_does_not_refuse_the_blob_for_ever(
 ) -> None:
     digest = _warm(client, upstream, "wrong record")
     database.change(mirror.root, "UPDATE cache_blob SET size = 5 WHERE digest = ?", str(digest))
+    # What the processes have read is worth nothing any more.
+    mirror.manage("visibility", "set", "public", "library/another")
 
     assert _outcome(client, digest) == "MISS"
 

@@ -123,9 +123,11 @@ def test_kills_at_any_moment(filled: Path, new_database: Callable[[], str]) -> N
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
         ends.append(process.returncode)
-        assert len(tables_in(url)) in ({0} if process.returncode else {0, _all_tables(filled)})
+        # A kill may come between the end of the transaction and that of the program.
+        moved = len(tables_in(url))
+        assert moved in ({0, _all_tables(filled)} if process.returncode else {_all_tables(filled)})
         assert _print(filled) == before
-        if process.returncode == 0:
+        if moved:
             url = new_database()
 
     assert ends.count(-signal.SIGKILL) >= KILLS / 2, ends
@@ -291,7 +293,7 @@ def test_files_that_are_no_source(root: Path, tmp_path: Path, url: str) -> None:
     assert "file is not a database" in _refused(root, url, "--from", str(tmp_path / "none"))
     assert "there is no database" in _refused(root, url, "--from", str(tmp_path / "nowhere"))
 
-    _change(root, "DELETE FROM django_migrations WHERE name = '0011_traffic'")
+    _change(root, "DELETE FROM django_migrations WHERE app = 'cache' AND name > '0011'")
     assert "is of an older program" in _refused(root, url)
     _change(root, "INSERT INTO django_migrations (app, name, applied) VALUES ('cache', '9999', 0)")
     assert "is of a newer program (cache.9999)" in _refused(root, url)

@@ -15,12 +15,14 @@ import ast
 import fcntl
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
-from django.db import connections
+from django.db import connection, connections
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests.both_databases import OTHER_RUN
 from tests.database import SERVER
@@ -79,6 +81,22 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     last = said.rstrip().rpartition("\n")[2]
     shown = max(failed + failures, erred + errors, key=len) or last
     terminalreporter.write(f"{shown}\n")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None,  # noqa: ARG001 - pytest-django's own, which this one wraps
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """End the sessions that threads of the tests have left: PostgreSQL drops no database in use."""
+    yield
+    if SERVER is None:
+        return
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def _has_a_database(item: pytest.Item) -> bool:

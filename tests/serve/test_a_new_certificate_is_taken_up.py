@@ -20,6 +20,7 @@ from cache.config import Tls
 from mirrorsite import tls as listener_tls
 from mirrorsite.tls import PATIENCE, STEP, Certificates
 from tests.e2e.kernel import children, connection_owner
+from tests.e2e.mirror import WORKERS
 from tests.e2e.parts import require
 from tests.fakes.certificates import Authority, certificate_name
 from tests.fakes.upstream import FakeUpstream
@@ -89,6 +90,8 @@ def mirror(start: Start, authority: Authority, tmp_path: Path, upstream: FakeUps
         REGISTRY_PROXY_REMOTEURL=upstream.url,
     )
     until(mirror.listens, mirror)
+    # It listens before it has started any of them.
+    until(lambda: len(children(mirror.process.pid)) == WORKERS, mirror)
     return mirror
 
 

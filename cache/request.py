@@ -21,6 +21,14 @@ log = logging.getLogger(__name__)
 #: What names a request to clients, to upstreams, and in the log.
 HEADER = "X-Request-Id"
 
+#: This mirror's own access tokens, in whatever they stand: a path, a `Referer`. One in an address
+#: may be written with escapes, from its first letter on. What has none, and is not before /v2, may
+#: be the name of a repository, t/…
+#: See cache.access.machine_tokens, which cannot be imported before Django is set up.
+ACCESS_TOKEN = re.compile(
+    r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)(?=[A-Za-z0-9_-]*(?:%|/v2\b))[A-Za-z0-9_%-]{43,}"
+)
+
 #: What others call a request is taken over if it is one word, of the characters that UUIDs, W3C and
 #: vendors' trace ids are made of; an access token is such a word, too.
 _SANE = re.compile(r"(?!.*mirror_)[A-Za-z0-9][A-Za-z0-9._~:/+=@-]{0,127}")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cache.request import ACCESS_TOKEN
+
 #: Where the token is left for who finds out who is there.
 PATH_TOKEN = "mirrorsite.path_token"  # noqa: S105 - the name of a variable
 
@@ -18,11 +20,6 @@ _SHOWN = "/t/[token]"
 
 # See cache.access.machine_tokens, which cannot be imported before Django is set up.
 _MARK = "mirror_"
-# One in an address may be written with escapes, from its first letter on. What has no escape and
-# is not before /v2 may be the name of a repository, t/…
-_TOKEN = re.compile(
-    r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)(?=[A-Za-z0-9_-]*(?:%|/v2\b))[A-Za-z0-9_%-]{43,}"
-)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -42,7 +39,7 @@ def taking_tokens(application: Application) -> Application:
 def hide_tokens(text: str) -> str:
     """The text with no access token in it, wherever a client has put one."""
     may_hold_one = _MARK in text or "/t/" in text
-    return _TOKEN.sub(f"{_MARK}...", text) if may_hold_one else text
+    return ACCESS_TOKEN.sub(f"{_MARK}...", text) if may_hold_one else text
 
 
 def _take(environ: dict[str, Any], path: str) -> None:

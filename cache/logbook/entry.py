@@ -28,13 +28,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic|negotiate)\s+[\w.~+/=-]{6,}"), r"\1 ***"),
     (re.compile(r"(?i)(://)[^/\s:@]*:[^/\s@]+@"), r"\1***@"),
-    # This mirror's own access tokens, in whatever they stand: a path, a `Referer`; also escaped.
-    (
-        re.compile(
-            r"mirror_[A-Za-z0-9_%-]{20,}|(?<=/t/)(?=[A-Za-z0-9_-]*(?:%|/v2\b))[A-Za-z0-9_%-]{43,}"
-        ),
-        "mirror_***",
-    ),
+    (asking.ACCESS_TOKEN, "mirror_***"),
     (
         re.compile(
             r"(?i)\b((?:x-amz-)?(?:signature|credential|security-token)|sig|token|password|passwd|"

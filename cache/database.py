@@ -126,9 +126,38 @@ def _discard_dead_connections() -> bool:
     return True
 
 
-#: SQLite has one writer, and lets those who wait try again at random until their time is over:
-#: of hundreds of threads some would never be lucky. Here they stand in line, a process at a time.
-_line = threading.Lock()
+class Line:
+    """Where the threads of a process wait for their turn to write.
+
+    SQLite has one writer, and lets those who wait try again at random until their time is over:
+    of hundreds of threads some would never be lucky.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._written = 0
+
+    @contextmanager
+    def turn(self, patience: float) -> Iterator[None]:
+        """The block is one write, and the only one now.
+
+        Raises ``OperationalError`` when nobody got a write done for ``patience`` seconds. A long
+        line that moves is waited for: giving up would only lose what was learned. Its end is that
+        of the threads, each of which stands in it once.
+        """
+        written = self._written
+        while not self._turn.acquire(timeout=patience):
+            if self._written == written:
+                raise OperationalError("those who came before got nothing written")
+            written = self._written
+        try:
+            yield
+            self._written += 1
+        finally:
+            self._turn.release()
+
+
+_line = Line()
 
 
 @contextmanager
@@ -136,9 +165,5 @@ def _turn_to_write() -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
-    if not _line.acquire(timeout=connection.settings_dict["OPTIONS"]["timeout"]):
-        raise OperationalError("too many writers stand in line")
-    try:
+    with _line.turn(connection.settings_dict["OPTIONS"]["timeout"]):
         yield
-    finally:
-        _line.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_the_second_pull_asks_upstream_for_tags_only(tmp_path: Path) -> None:
             for pull in [pool.submit(_pull, mirror, n, image) for n, image in enumerate(images)]:
                 pull.result()
 
-        assert {(seen.method, "/manifests/v1" in seen.path) for seen in upstream.seen()} == {
-            ("HEAD", True)
-        }
         assert "did not take a note" not in mirror.log
+        again = [f"{seen.method} {seen.path}" for seen in upstream.seen()]
+        assert [ask for ask in again if not re.fullmatch(r"HEAD .*/manifests/v1", ask)] == []
+        assert again

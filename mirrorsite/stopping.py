@@ -46,12 +46,22 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         """End at once, past gunicorn's own way, which shuts its pool of threads down in here.
 
         That waits for a lock of the pool's, and the main thread, which this interrupts, may hold
-        it: just then it hands a request over. `worker_exit` ends the process, and so the threads.
+        it: just then it hands a request over. Nor is anything raised: what is interrupted may be
+        a callback of Python's own, which swallows it and prints it.
         """
         self.hurried = True
         self.alive = False
-        self.cfg.set("graceful_timeout", 0)
-        raise SystemExit(0)
+        self.method_queue.defer(lambda: None)  # wakes the main thread where it waits
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """One step of the main thread's loop; ends the worker instead if it was told to.
+
+        `worker_exit` then ends the process, and so the threads.
+        """
+        if not self.hurried:
+            super().wait_for_and_dispatch_events(timeout)
+        if self.hurried:
+            raise SystemExit(0)
 
     def _let_in_who_waits(self, listener: Any) -> None:
         """Accept what the kernel has accepted already: closing would reset those connections."""

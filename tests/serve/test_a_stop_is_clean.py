@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import socket
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from gunicorn.config import Config
@@ -75,23 +78,49 @@ def test_ctrl_c_may_come_while_requests_are_handed_to_threads(start: Start) -> N
     assert not mirror.has_left_processes()
 
 
-def test_the_handler_waits_for_no_lock_that_the_main_thread_may_hold() -> None:
-    worker = StoppingWorker(0, os.getpid(), [], None, 30, Config(), None)
-    worker.tpool = worker.get_thread_pool()
+@pytest.fixture
+def worker() -> Iterator[StoppingWorker]:
+    made = StoppingWorker(0, os.getpid(), [], None, 30, Config(), None)
+    made.tpool = made.get_thread_pool()
+    made.poller = selectors.DefaultSelector()
+    made.method_queue.init()
+    yield made
+    made.method_queue.close()
+    made.poller.close()
+    made.tmp.close()
 
-    def quit_at_once() -> None:
-        with pytest.raises(SystemExit):
-            worker.handle_quit(signal.SIGQUIT, None)
 
-    handler = threading.Thread(target=quit_at_once)
+def test_the_handler_waits_for_no_lock_that_the_main_thread_may_hold(
+    worker: StoppingWorker,
+) -> None:
+    handler = threading.Thread(target=worker.handle_quit, args=(signal.SIGQUIT, None))
     with worker.tpool._shutdown_lock:  # held in the middle of ThreadPoolExecutor.submit
         handler.start()
         handler.join(PATIENCE)
         waits = handler.is_alive()
 
     handler.join(PATIENCE)
-    worker.tmp.close()
     assert not waits
+
+
+def test_the_handler_raises_nothing_in_what_it_interrupts(worker: StoppingWorker) -> None:
+    worker.handle_quit(signal.SIGQUIT, None)
+
+    with pytest.raises(SystemExit):
+        worker.wait_for_and_dispatch_events(PATIENCE)
+
+
+def test_the_main_thread_does_not_sleep_on(worker: StoppingWorker) -> None:
+    queue = worker.method_queue
+    worker.poller.register(queue.fileno(), selectors.EVENT_READ, queue.run_callbacks)
+    handler = threading.Timer(0.1, worker.handle_quit, (signal.SIGQUIT, None))
+    handler.start()
+    started = time.monotonic()
+
+    with pytest.raises(SystemExit):
+        worker.wait_for_and_dispatch_events(PATIENCE)
+
+    assert time.monotonic() - started < PATIENCE / 2
 
 
 def test_a_worker_that_dies_is_replaced(mirror: Mirror) -> None:

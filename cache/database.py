@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from cache import meters
@@ -165,5 +166,5 @@ def _turn_to_write() -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
-    with _line.turn(connection.settings_dict["OPTIONS"]["timeout"]):
+    with _line.turn(settings.DATABASE_PATIENCE):
         yield

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from django.conf import settings
 from django.db import connection, connections
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -39,28 +40,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> None:
     """Have those give up soon who wait for the transaction in which a test itself is.
 
-    Threads of fills, above all: they write what they learned on connections of their own.
+    Threads of fills, above all: they write what they learned on connections of their own. SQLite's
+    file is one as in production: in memory, readers and writers would lock each other out at once.
     """
+    database = connections["default"].settings_dict
     if SERVER is not None:
-        options = connections["default"].settings_dict["OPTIONS"]
-        options["options"] = f"-c lock_timeout={_LOCK_PATIENCE_MS}ms"
+        database["OPTIONS"]["options"] = f"-c lock_timeout={_LOCK_PATIENCE_MS}ms"
+        return
+    database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "mirror.sqlite3")
 
 
 @pytest.fixture(autouse=True)
 def nothing_of_other_tests(request: pytest.FixtureRequest) -> None:
-    """Threads of fills commit what they write, where it is no database in the test's own memory."""
+    """Threads of fills commit what they write, unless a test's transaction is in their way."""
     marker = request.node.get_closest_marker("django_db")
-    if SERVER is None or marker is None or marker.kwargs.get("transaction"):
+    if marker is None:
         return
-    request.getfixturevalue("db")
-    from cache import models  # noqa: PLC0415 - Django is set up by now
+    is_in_transaction = not marker.kwargs.get("transaction")
+    request.getfixturevalue("db" if is_in_transaction else "transactional_db")
+    if SERVER is None:
+        # The test itself waits for the others; it would be in vain the other way round.
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {settings.DATABASE_PATIENCE * 1000}")
+        patience = 0 if is_in_transaction else settings.DATABASE_PATIENCE
+        connections["default"].settings_dict["OPTIONS"]["timeout"] = patience
+    if is_in_transaction:
+        from cache import models  # noqa: PLC0415 - Django is set up by now
 
-    models.Repository.objects.all().delete()
-    models.Blob.objects.all().delete()
-    models.Incident.objects.all().delete()
+        models.Repository.objects.all().delete()
+        models.Blob.objects.all().delete()
+        models.Incident.objects.all().delete()
 
 
 def pytest_report_header() -> str:

@@ -15,6 +15,10 @@ from cache.api.request_ids import REQUEST
 from cache.oci.errors import RegistryError
 from mirrorsite.stopping import StoppingWorker
 
+#: An answer's head and a body of so many bytes leave in one piece. Sending wakes the client up and
+#: gives Python's lock away, which costs more than copying these.
+_TOGETHER = 64 * 1024
+
 #: Threads have so long (seconds) to tell what they had sent when the process ends.
 _LAST_WORDS = 0.5
 
@@ -32,14 +36,28 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
         self.is_broken_off = False
 
     def send_headers(self) -> None:
-        try:
-            super().send_headers()
-        except OSError:
-            self.is_client_gone = True
-            raise
+        if not self.headers_sent:
+            self._send_head(b"")
+
+    def write(self, data: bytes) -> None:
+        if self.headers_sent or self.chunked or self._omits_body:
+            super().write(data)
+        elif len(data) <= min(_TOGETHER, self.response_length or 0):
+            self.sent += len(data)
+            self._send_head(data)
+        else:
+            self._announce()
+            super().write(data)
 
     def sendfile(self, respiter: Any) -> bool:
-        """As gunicorn does; socket.sendfile leaves the file where it came to, whatever happens."""
+        """As gunicorn does; socket.sendfile leaves the file where it came to, whatever happens.
+
+        What is small is read instead, and leaves with the head.
+        """
+        if not self._omits_body:
+            if (self.response_length or 0) <= _TOGETHER:
+                return False
+            self._announce()
         file = respiter.filelike
         try:
             has_sent = bool(super().sendfile(respiter))
@@ -50,6 +68,24 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
         if has_sent and not self._omits_body:
             self.left += file.sent if hasattr(file, "sent") else self.response_length or 0
         return has_sent
+
+    def _announce(self) -> None:
+        """Send the head with the first bytes of the body, which follow at once."""
+        # TLS knows no flags.
+        if not self.headers_sent and not self.cfg.is_ssl:
+            self._send_head(b"", socket.MSG_MORE)
+
+    def _send_head(self, body: bytes, flags: int = 0) -> None:
+        """Send the head, with what there is of the body."""
+        lines = self.default_headers()
+        lines += [f"{name}: {value}\r\n" for name, value in self.headers]
+        head = "".join((*lines, "\r\n")).encode("latin-1")
+        try:
+            self._send(head + body, flags, head=len(head))
+        except OSError:
+            self.is_client_gone = True
+            raise
+        self.headers_sent = True
 
     def _emit_body(self, data: bytes) -> None:
         try:
@@ -63,14 +99,13 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             self.is_client_gone = True
             raise
 
-    def _send(self, data: bytes) -> None:
-        """As sendall, which does not tell how far it came."""
-        taken = self.sock.send(data)
-        self.left += taken
-        view = memoryview(data)[taken:]
+    def _send(self, data: bytes, flags: int = 0, head: int = 0) -> None:
+        """As sendall, which does not tell how far it came; ``head`` bytes are not of the body."""
+        view = memoryview(data)
         while view:
-            taken = self.sock.send(view)
-            self.left += taken
+            taken = self.sock.send(view, flags)
+            self.left += max(0, taken - head)
+            head = max(0, head - taken)
             view = view[taken:]
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 from _pytest.terminal import TerminalReporter
 from django.db import connection, connections
+from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.both_databases import OTHER_RUN
@@ -36,6 +37,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     again = [item for item in items if _has_a_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(again)])
     items[:] = again
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """The mirror's own hash has a million rounds: for most tests, more work than all the rest."""
+    with override_settings(PASSWORD_HASHERS=["tests.access.hasher.Quick"]):
+        yield
 
 
 @pytest.fixture(scope="session")

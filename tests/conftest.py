@@ -8,7 +8,8 @@ With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is 
 - it starts programs, and names `manage.py`: that comes with a database. What it does is followed
   through its fixtures and through the tests' files, see :mod:`tests.reach`.
 
-`@pytest.mark.one_database` is for a test that is about one database by name: it is left out, too.
+`@pytest.mark.one_database` is for a test that is about one database by name, or whose program ends
+before it has come to any: it is left out, too.
 """
 
 from __future__ import annotations

@@ -9,9 +9,6 @@ TEST_ENV := DATABASE_URL= MIRROR_CONFIG=/dev/null REGISTRY_STORAGE_FILESYSTEM_RO
 COMPILE := $(CURDIR)/.cache/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
-# Tests that start the mirror, or other programs, as processes of their own.
-SLOW := bench commands deploy doctor e2e faults habits moving protocol readiness retention serve status warm
-
 # Runs a command on a PostgreSQL in a folder of its own, which goes away with it.
 ON_POSTGRESQL := $(BIN)/python -m tests.postgresql
 
@@ -33,10 +30,11 @@ test-postgresql: .venv/.test
 	@mkdir -p .cache/data
 	$(TEST_ENV) $(ON_POSTGRESQL) $(BIN)/python -m pytest $(ARGS)
 
-# What fits between two changes: under a minute on two cores, of every room that needs no process.
+# What fits between two changes: under a minute on two cores. It leaves out what starts programs (found
+# out at collection, see tests/reach.py), and the few tests that are marked as slow, and says how many.
 test-fast: .venv/.test
 	@mkdir -p .cache/data
-	$(TEST_ENV) $(BIN)/python -m pytest -q -m "not e2e" $(SLOW:%=--ignore=tests/%)
+	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto -m "not programs and not slow and not e2e" $(ARGS)
 
 # What stands in .pre-commit-config.yaml too, which has each of them run for what it is about.
 lint: .venv/.test types migrations house

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class Dashboard(AppConfig):
@@ -17,5 +17,7 @@ class Dashboard(AppConfig):
         signing_in.watch()
 
 
-class Site(AdminConfig):
+class Site(SimpleAdminConfig):
+    """Its pages come with the addresses, see mirrorsite.urls: no command has a use for them."""
+
     default_site = "dashboard.views.site.Site"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.urls import URLPattern, URLResolver
 
+# Before its addresses are asked for: the pages of models register themselves.
+admin.autodiscover()
+
 
 def to_dashboard(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """What a browser is after that was given the mirror's bare address."""

@@ -1,42 +1,59 @@
-"""Which tests run again on PostgreSQL: those that a database has a part in.
+"""Which tests start programs; and which run again on PostgreSQL, having to do with a database.
+
+The first are marked `programs`, at collection: `make test-fast` leaves them out.
 
 With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is left out unless
 
 - it, or a fixture of it, asks pytest-django for the database; or
-- its file, the file of one of its fixtures, or one of the tests' files that these import, starts
-  programs, and names `manage.py`: that comes with a database.
+- it starts programs, and names `manage.py`: that comes with a database. What it does is followed
+  through its fixtures and through the tests' files, see :mod:`tests.reach`.
 
-`@pytest.mark.one_database` is for a test that is about one database by name: it is left out, too.
+`@pytest.mark.one_database` is for a test that is about one database by name, or whose program ends
+before it has come to any: it is left out, too.
 """
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import os
-import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
 from django.conf import settings
 from django.db import connection, connections
+from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests import reach
 from tests.both_databases import OTHER_RUN
 from tests.database import SERVER
 
 _LOCK_PATIENCE_MS = 500
 
+_LEFT_OUT = "mirrorsite_left_out"
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        if reach.of_test(item).starts_programs:
+            item.add_marker("programs")
     if SERVER is None:
         return
     again = [item for item in items if _has_a_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(again)])
     items[:] = again
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """The mirror's own hash has a million rounds: for most tests, more work than all the rest."""
+    with override_settings(PASSWORD_HASHERS=["tests.access.hasher.Quick"]):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +93,22 @@ def nothing_of_other_tests(request: pytest.FixtureRequest) -> None:
         models.Repository.objects.all().delete()
         models.Blob.objects.all().delete()
         models.Incident.objects.all().delete()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """In a worker of pytest-xdist: pass on how many, for the counts that close the output."""
+    for item in items[:1]:
+        output = getattr(item.config, "workeroutput", {})
+        output[_LEFT_OUT] = output.get(_LEFT_OUT, 0) + len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """All workers have left out the same."""
+    reporter = node.config.pluginmanager.get_plugin("terminalreporter")
+    left_out = getattr(node, "workeroutput", {}).get(_LEFT_OUT, 0)
+    if left_out:
+        reporter.stats["deselected"] = [node] * left_out
 
 
 def pytest_report_header() -> str:
@@ -120,39 +153,4 @@ def _has_a_database(item: pytest.Item) -> bool:
         return False
     if item.get_closest_marker("django_db") or {"db", "transactional_db"} & {*item.fixturenames}:
         return True
-    fixtures = item._fixtureinfo.name2fixturedefs.values()
-    files = {item.module.__name__, *(each[-1].func.__module__ for each in fixtures)}
-    return any(starts_a_mirror(name) for name in files)
-
-
-@cache
-def starts_a_mirror(name: str) -> bool:
-    """Whether the module, or what it imports of the tests, starts `manage.py`."""
-    seen, ahead = set[str](), [name]
-    while ahead:
-        module = ahead.pop()
-        if module in seen or not module.startswith("tests."):
-            continue
-        seen.add(module)
-        is_one, imported = _read(module)
-        if is_one:
-            return True
-        ahead += imported
-    return False
-
-
-@cache
-def _read(module: str) -> tuple[bool, tuple[str, ...]]:
-    """Whether a file of the tests starts the program itself; and what it imports."""
-    path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None:
-        return False, ()
-    nodes = list(ast.walk(ast.parse(Path(path).read_text("utf-8"))))
-    imported = set[str]()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    return "manage.py" in texts and "subprocess" in imported, tuple(imported)
+    return reach.of_test(item).starts_a_mirror

@@ -42,6 +42,17 @@ def url(root: Path | str) -> str:
     return _make(f"root_{hashlib.sha256(os.fsencode(root)).hexdigest()[:20]}")
 
 
+def copy(origin: Path, root: Path) -> None:
+    """Have the folder's database in PostgreSQL be as that of another one, which nobody uses now."""
+    assert SERVER is not None
+    own, other = (url(folder).rpartition("/")[2] for folder in (root, origin))
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        named = sql.Identifier(own)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(named))
+        template = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(template.format(named, sql.Identifier(other)))
+
+
 def rows(root: Path, query: str, *parameters: object) -> list[tuple[Any, ...]]:
     """What a query says, with `?` for each parameter.
 

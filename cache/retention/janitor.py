@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import psycopg
 from django.db import Error as DatabaseError
 from django.db import connection, connections
 
@@ -19,6 +18,9 @@ from cache.retention.run import Run, Summary, current_policy, measure
 from cache.retention.runs import told
 from cache.retention.sizes import add_up
 from cache.retention.words import readable
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = logging.getLogger(__name__)
 
@@ -219,6 +221,9 @@ def _alone_in_the_database() -> Iterator[Callable[[], bool]]:
     if connection.vendor != "postgresql":
         yield lambda: True
         return
+    # Only here: SQLite needs nothing of it, and it takes a quarter of a command's start.
+    import psycopg  # noqa: PLC0415
+
     # A connection of its own: one of the pool would go back, lock and all.
     parameters: dict[str, Any] = connection.get_connection_params()
     parameters = {k: v for k, v in parameters.items() if k in _LIBPQ}

@@ -5,10 +5,13 @@ Who is believed, and who is shown the client certificate, differs by host: see `
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpcore
@@ -139,10 +142,13 @@ class Connections:
 
 
 def tls_context(endpoint: Endpoint, trust: Trust) -> ssl.SSLContext:
-    """TLS to such a host. Raises OSError if a file cannot be used."""
-    context = httpx.create_ssl_context()
-    # Besides the bundled authorities those that the operator gave the machine.
-    context.load_default_certs()
+    """TLS to such a host; those without files or wishes of the operator share one.
+
+    Raises OSError if a file cannot be used.
+    """
+    if endpoint.ca is None and trust == Trust():
+        return _ordinary(_state_of_authorities())
+    context = _new_context()
     if endpoint.ca is not None:
         context.load_verify_locations(endpoint.ca)
     if trust.blindly:
@@ -152,3 +158,24 @@ def tls_context(endpoint: Endpoint, trust: Trust) -> ssl.SSLContext:
         # An empty password keeps OpenSSL from asking for one at the terminal.
         context.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password="")
     return context
+
+
+def _new_context() -> ssl.SSLContext:
+    context = httpx.create_ssl_context()
+    # Besides the bundled authorities those that the operator gave the machine.
+    context.load_default_certs()
+    return context
+
+
+@lru_cache(maxsize=1)
+def _ordinary(_authorities: tuple[object, ...]) -> ssl.SSLContext:
+    """Made once: to read some 140 certificates, twice, takes longer than many a pull."""
+    return _new_context()
+
+
+def _state_of_authorities() -> tuple[object, ...]:
+    """Another one as soon as those of the machine may have changed."""
+    paths = ssl.get_default_verify_paths()
+    named = (os.environ.get(paths.openssl_cafile_env), os.environ.get(paths.openssl_capath_env))
+    there = filter(None, (paths.cafile, paths.capath))
+    return (*named, *((path, Path(path).stat().st_mtime_ns) for path in there))

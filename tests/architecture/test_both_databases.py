@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import starts_a_mirror
+from tests import reach
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,9 +27,7 @@ def _files() -> dict[str, str]:
     ],
 )
 def test_a_file_that_starts_a_mirror_is_known(name: str, is_one: bool) -> None:
-    __import__(name)
-
-    assert starts_a_mirror(name) is is_one
+    assert reach.of_name(name).starts_a_mirror is is_one
 
 
 def test_whoever_starts_a_mirror_gives_it_the_database_of_its_root() -> None:

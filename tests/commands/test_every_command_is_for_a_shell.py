@@ -25,6 +25,9 @@ from tests.e2e.processes import PATIENCE, eventually
 
 EVERY = pytest.mark.parametrize("name", commands())
 
+#: Ends before there is a database, or has one that is away: the second run would say the same.
+WITHOUT_DATABASE = pytest.mark.one_database
+
 #: Needs neither store nor database.
 FREE = {"client_config"}
 #: Finds out what is wrong, and says so in its own lines and with its own code.
@@ -60,6 +63,7 @@ def test_each_command_is_tried_here() -> None:
     assert commands() == sorted(CALLS), "give the new one a call in tests/commands/shell.py"
 
 
+@WITHOUT_DATABASE
 @EVERY
 def test_it_explains_itself(name: str) -> None:
     ended = run((name, "--help"), environ_of(Path("/nonexistent")))
@@ -71,6 +75,7 @@ def test_it_explains_itself(name: str) -> None:
     assert name in WITHOUT_JSON or "--json" in ended.out or "{" in ended.out.partition("\n\n")[0]
 
 
+@WITHOUT_DATABASE
 @pytest.mark.parametrize(
     ("name", "verb"),
     [
@@ -89,6 +94,7 @@ def test_a_verb_explains_itself(name: str, verb: str) -> None:
     assert "--json" in ended.out
 
 
+@WITHOUT_DATABASE
 @EVERY
 def test_a_wrong_option_is_a_mistake(name: str, prepared: Path) -> None:
     ended = run((name, "--nonsense"), environ_of(prepared))
@@ -97,11 +103,13 @@ def test_a_wrong_option_is_a_mistake(name: str, prepared: Path) -> None:
     assert is_a_sentence(ended)
 
 
+@WITHOUT_DATABASE
 @EVERY
 def test_a_configuration_that_is_not_there(name: str, tmp_path: Path) -> None:
     refuses(name, tmp_path, tmp_path / "config.yml")
 
 
+@WITHOUT_DATABASE
 @pytest.mark.parametrize("content", [None, "a: [", "nonsense: 1"])
 def test_a_configuration_that_cannot_be_used(content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
@@ -149,6 +157,7 @@ def test_a_mirror_that_was_never_started(name: str, tmp_path: Path) -> None:
         assert is_a_sentence(ended)
 
 
+@WITHOUT_DATABASE
 @EVERY
 def test_a_database_that_is_away(name: str, prepared: Path) -> None:
     url = "postgresql://mirror:secret-word@127.0.0.1:1/mirror"
@@ -207,6 +216,7 @@ def test_an_output_whose_disk_is_full(name: str, prepared: Path) -> None:
         assert "the output cannot be written: No space left on device" in ended.err
 
 
+@WITHOUT_DATABASE
 @EVERY
 def test_ctrl_c_while_it_begins(name: str, tmp_path: Path) -> None:
     """The configuration is a pipe, so that the moment is known: it waits for what comes there."""

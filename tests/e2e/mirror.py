@@ -6,17 +6,19 @@ import subprocess
 import sys
 from contextlib import suppress
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.kernel import children, connection_owner, lock_holder
 from tests.e2e.processes import PATIENCE, Daemon, environment, free_port
 from tests.e2e.raw import pinged
+from tests.e2e.seed import PROJECT, sow
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+__all__ = ["PROJECT", "WORKERS", "Mirror"]
+
 WORKERS = 2
 
 
@@ -29,6 +31,9 @@ class Mirror(Daemon):
     before: tuple[str, ...] = ()
     """A program that starts it."""
 
+    begins_anew: bool = False
+    """Whether its very first start is the test's matter; else it is one that was started before."""
+
     trust: ssl.SSLContext | None = None
     """What reaches one that speaks TLS."""
 
@@ -37,6 +42,9 @@ class Mirror(Daemon):
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self._seen_ready: set[int] = set()
+        self._has_own_records = any(
+            name.startswith(("DATABASE_URL", "DJANGO_SUPERUSER_")) for name in extra
+        )
         settings = root.parent / "config.yml"
         settings.write_text("version: 0.1\n")
         super().__init__(
@@ -53,6 +61,12 @@ class Mirror(Daemon):
                 **extra,
             ),
         )
+
+    def launch(self) -> None:
+        """Sow what is not there yet, unless it is said who has it, or what is in it."""
+        if not (self.begins_anew or self.before or self._has_own_records or self.root.exists()):
+            sow(self.root)
+        super().launch()
 
     def manage(self, *command: str, given: str = "") -> str:
         """What a command of `manage.py` prints for this mirror; `given` is its standard input."""

@@ -240,6 +240,7 @@ class Histories(RuleBasedStateMachine):
         assert not models.DoomedFile.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_histories(transactional_db: None, tmp_path: Path) -> None:
     roots = iter(range(1_000_000))

@@ -82,6 +82,34 @@ def test_the_machines_authorities_stay_believed(authority: Authority) -> None:
     assert len(besides.get_ca_certs()) == len(alone.get_ca_certs()) + 1
 
 
+def test_upstreams_without_wishes_share_what_they_believe(authority: Authority) -> None:
+    ghcr, hub = Endpoint("https://ghcr.io"), Endpoint("https://registry-1.docker.io")
+    blind = Endpoint("https://ghcr.io", insecure_skip_verify=True)
+    ordinary = tls_context(ghcr, Trust())
+
+    assert tls_context(hub, Trust()) is ordinary
+    for endpoint, trust in (
+        (Endpoint("https://ghcr.io", ca=authority.ca), Trust()),
+        (blind, Trust(blindly=True)),
+    ):
+        other = tls_context(endpoint, trust)
+        assert other is not ordinary
+        assert other is not tls_context(endpoint, trust)
+    assert ordinary.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_what_the_machine_believes_later_is_believed(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tls_context(Endpoint("https://ghcr.io"), Trust())
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    meanwhile = tls_context(Endpoint("https://ghcr.io"), Trust())
+
+    assert meanwhile is not before
+    assert len(meanwhile.get_ca_certs()) < len(before.get_ca_certs())
+
+
 def test_the_name_is_checked(connect: Connect, authority: Authority) -> None:
     with FakeUpstream(OWN, authority.server(OTHER)) as registry:
         with pytest.raises(Unreachable, match="certificate is not trusted"):

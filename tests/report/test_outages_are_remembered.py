@@ -102,6 +102,20 @@ def _contact(mirror: Runtime) -> Contact:
     return mirror.contacts.all()[mirror.config.proxy.name]
 
 
+def test_its_reason_is_what_happened_and_not_that_nobody_asks(
+    mirror: Runtime, upstream: FakeUpstream, client: Client
+) -> None:
+    _go_away(upstream, client)
+    known = _contact(mirror)
+    assert "cannot be reached" in known.problem
+
+    assert ask(client) == 200  # stale
+
+    assert _contact(mirror) == known
+    report.flush()
+    assert Outage.objects.get().problem == known.problem
+
+
 def test_one_failure_is_none(mirror: Runtime, upstream: FakeUpstream, client: Client) -> None:
     upstream.add_image(NAME, "v1")
     upstream.misbehave(Fault(status=500), times=1)

@@ -75,3 +75,10 @@ def test_a_mistake_is_told_and_changes_nothing(
     assert said in change(operator, logger, level, duration)
     assert overrides(mirror) == {}
     assert not LogEntry.objects.exists()
+
+
+def test_a_change_that_cannot_be_made_leaves_no_record(operator: Client, mirror: Runtime) -> None:
+    in_its_place = logbook.folder_of(mirror.config.storage.root) / "levels.json"
+    in_its_place.mkdir(parents=True)
+    assert "Nothing was changed: " in change(operator, "cache.pull", "debug")
+    assert not LogEntry.objects.exists()

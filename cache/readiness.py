@@ -123,6 +123,8 @@ def _database() -> Part:
         # The driver's message names addresses and users, which are not for anyone who asks.
         log.debug("The database does not answer: %s", error)
         return Part(Condition.DOWN, "it does not answer")
+    if not database.takes_notes():
+        return Part(Condition.DEGRADED, "it takes no records: what is held is served all the same")
     return _OK
 
 

@@ -81,7 +81,7 @@ def change_level(request: HttpRequest) -> HttpResponse:
         if level == "back":
             said = "Changed the level back."
             with on_record(request, "log level", logger, said):
-                logs.levels().change_back(logger, moment)
+                _change_back(logger, moment)
         else:
             until = _until(request.POST.get("for", ""), moment)
             override = Override(level, until, request.user.get_username(), moment)
@@ -95,6 +95,11 @@ def change_level(request: HttpRequest) -> HttpResponse:
     else:
         messages.success(request, f"{logger}: {said} All processes follow within two seconds.")
     return HttpResponseRedirect(reverse("admin:log-levels"))
+
+
+def _change_back(logger: str, moment: float) -> None:
+    if not logs.levels().change_back(logger, moment):
+        raise CannotChange(f"the level of {logger[:100]!r} is not changed, or not any more")
 
 
 def _until(chosen: str, moment: float) -> float | None:

@@ -67,6 +67,8 @@ def test_who_changed_what_stays_on_record(operator: Client) -> None:
         ("cache.pull", "loud", "10m", "there is no level loud"),
         ("cache.pull", "debug", "a while", "for how long is not known"),
         ("", "debug", "10m", "cannot be changed"),
+        ("I am no logger", "back", "10m", "I am no logger&#x27; is not changed"),
+        ("cache.pull", "back", "10m", "cache.pull&#x27; is not changed"),
     ],
 )
 def test_a_mistake_is_told_and_changes_nothing(

@@ -34,6 +34,9 @@ TROUBLE = (OperationalError, InterfaceError)
 #: long ago; one that waited for a lock or for a connection takes longer.
 _AT_ONCE = 1.0
 
+#: A note that was refused so long ago (seconds), with none since, says nothing of now.
+_REMEMBERED = 60.0
+
 
 def question(ask: Callable[P, R]) -> Callable[P, R]:
     """Have ``ask`` return its connection, and ask once more if the connection was a dead one.
@@ -111,10 +114,41 @@ def note(write: Callable[P, None]) -> Callable[P, bool]:
         except TROUBLE as error:
             reason = " ".join(str(error).split())
             log.warning("The database did not take a note (%s): %s", write.__name__, reason)
+            _refusals.note(refused=True)
             return False
+        _refusals.note(refused=False)
         return True
 
     return noted
+
+
+def takes_notes() -> bool:
+    """Whether the database took this process's last note, as far as one was tried lately.
+
+    That it is only locked for writers, or full, shows in nothing else: to try at each probe would
+    have the writers of a busy mirror wait for the probes.
+    """
+    return not _refusals.are_recent()
+
+
+class Refusals:
+    """Whether the last note was refused. What is put off is tried again within seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: float | None = None
+
+    def note(self, *, refused: bool) -> None:
+        """A note was refused, or taken."""
+        self._last = self._clock() if refused else None
+
+    def are_recent(self) -> bool:
+        """Whether the last note was refused, and not long ago."""
+        last = self._last
+        return last is not None and self._clock() - last < _REMEMBERED
+
+
+_refusals = Refusals()
 
 
 def _discard_dead_connections() -> bool:

@@ -65,6 +65,7 @@ class Readiness:
 
 
 _OK = Part(Condition.OK)
+_SHORT = "the disk has less free than retention.min_free: nothing new is kept"
 
 
 class _Lately:
@@ -122,15 +123,21 @@ def _database() -> Part:
         # The driver's message names addresses and users, which are not for anyone who asks.
         log.debug("The database does not answer: %s", error)
         return Part(Condition.DOWN, "it does not answer")
+    if not database.takes_notes():
+        return Part(Condition.DEGRADED, "it takes no records: what is held is served all the same")
     return _OK
 
 
 def _store() -> Part:
     """A full disk keeps nobody from being served: pulls stream past the store."""
+    mirror = runtime.current()
     try:
-        runtime.current().store.check_writable()
+        mirror.store.check_writable()
+        is_full = mirror.room.is_full()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return Part(Condition.DEGRADED, "the disk is full: nothing new is kept")
         return Part(Condition.DOWN, f"it cannot be written to: {error.strerror or 'it failed'}")
+    if is_full:
+        return Part(Condition.DEGRADED, _SHORT)
     return _OK

@@ -98,18 +98,21 @@ def build(config: Config) -> Runtime:
     bell = Bell(config.storage.root / "retention")
     room = _room(config, bell)
     store = FileStore(config.storage.root, room=room)
-    memory = _memory(config)
+    memory, contacts = _memory(config), Contacts()
     return Runtime(
         config=config,
         room=room,
         store=store,
         coalescer=Coalescer(store),
         flights=Flights(),
-        upstreams={proxy.name: Upstream(_endpoint(proxy), memory) for proxy in config.upstreams},
+        upstreams={
+            proxy.name: _upstream(proxy.name, _endpoint(proxy), memory, contacts)
+            for proxy in config.upstreams
+        },
         negatives=Negatives(),
         traffic=Traffic(),
         tally=Tally(),
-        contacts=Contacts(),
+        contacts=contacts,
         memory=memory,
         remembered=Remembered(memory),
         shelf=Shelf(),
@@ -140,7 +143,11 @@ def _renewed(mirror: Runtime, config: Config) -> Runtime:
         endpoint, known = _endpoint(proxy), mirror.upstreams.get(proxy.name)
         # Other certificates may stand in the same files.
         is_same = known is not None and known.endpoint == endpoint and not endpoint.has_files
-        upstreams[proxy.name] = known if known and is_same else Upstream(endpoint, mirror.memory)
+        upstreams[proxy.name] = (
+            known
+            if known and is_same
+            else _upstream(proxy.name, endpoint, mirror.memory, mirror.contacts)
+        )
     former = {name: one for name, one in mirror.former.items() if name not in upstreams}
     for proxy in mirror.config.upstreams:
         before = mirror.upstreams[proxy.name]
@@ -176,6 +183,15 @@ def _room(config: Config, bell: Bell) -> Room:
         config.retention.min_free.of,
         functools.partial(bell.ask, patience=_ROOM_PATIENCE),
     )
+
+
+def _upstream(name: str, endpoint: Endpoint, memory: Memory, contacts: Contacts) -> Upstream:
+    """One whose return is known at once, and not only to the next pull."""
+
+    def returned() -> None:
+        contacts.answered(name, time.time(), None)
+
+    return Upstream(endpoint, memory, returned=returned)
 
 
 def _endpoint(proxy: Proxy) -> Endpoint:

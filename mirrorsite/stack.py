@@ -18,11 +18,12 @@ from django.middleware.security import SecurityMiddleware
 
 from cache import request as asking
 from dashboard.theme import PLACE
+from dashboard.views.trouble import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
 #: Nothing but what the mirror itself serves, and no script or frame of anybody's in the page. The
@@ -48,12 +49,25 @@ def _is_ours(request: HttpRequest) -> bool:
 
 
 class _Aside:
-    """In front of a middleware class: has it run for the dashboard's paths only."""
+    """In front of a middleware class: has it run for the dashboard's paths only.
+
+    Each of them may need the database, as the pages do: one that does not answer has a page.
+    """
 
     def __call__(self, request: HttpRequest) -> Any:
-        if _is_ours(request):
+        if not _is_ours(request):
+            return self.get_response(request)  # type: ignore[attr-defined]  # the middleware's
+        try:
             return super().__call__(request)  # type: ignore[misc]  # the middleware's
-        return self.get_response(request)  # type: ignore[attr-defined]  # the middleware's
+        except Exception as error:
+            answer = unavailable(request, error)
+            if answer is None:
+                raise
+            return answer
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """What a view raised."""
+        return unavailable(request, error) if _is_ours(request) else None
 
 
 class Security(_Aside, SecurityMiddleware):

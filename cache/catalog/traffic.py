@@ -96,7 +96,12 @@ def record_quota(upstream: str, total: int, remaining: int, start: datetime) -> 
 
 @note
 def record_outage(upstream: str, since: datetime, last: datetime, problem: str) -> None:
-    """The upstream gives no useful answers, from ``since`` to ``last`` at least."""
+    """The upstream gives no useful answers, from ``since`` to ``last`` at least.
+
+    Not if it has answered since then: another process may not know of that yet.
+    """
+    if models.Outage.objects.filter(upstream=upstream, ended_at__gte=last).exists():
+        return
     models.Outage.objects.bulk_create(
         [models.Outage(upstream=upstream, began_at=since, last_at=last, problem=problem)],
         ignore_conflicts=True,

@@ -21,7 +21,7 @@ __all__ = ["Level", "Line", "examine"]
 def examine(config: Config) -> Iterator[Line]:
     """One line after the other, as each check ends."""
     yield from _configuration(config)
-    yield from storage.look(config.storage.root)
+    yield from storage.look(config.storage.root, config.retention.min_free.of)
     # Without folders of its own there is no mirror yet, and none is begun here. In another user's
     # folder, whatever is opened might leave a file behind that is in the mirror's way.
     is_set_up = _is_ours(config.storage.root) and (config.storage.root / "blobs").is_dir()

@@ -10,7 +10,7 @@ import stat
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cache.doctor.line import Line, error, ok, warning
@@ -38,8 +38,11 @@ _SET_ROOT = "set storage.filesystem.rootdirectory to another folder"
 _AS_OWNER = "run this, and the mirror, as the folder's owner"
 
 
-def look(root: Path) -> Iterator[Line]:
-    """Look at the folder; nothing stays in it."""
+def look(root: Path, reserve: Callable[[int], int]) -> Iterator[Line]:
+    """Look at the folder; nothing stays in it.
+
+    ``reserve`` says of a file system's size (bytes) how much of it must stay free.
+    """
     try:
         status = root.stat()
     except FileNotFoundError:
@@ -59,7 +62,7 @@ def look(root: Path) -> Iterator[Line]:
     if stat.S_IMODE(status.st_mode) & ~stat.S_IXGRP & 0o077:
         found = f"{root} can be entered by other users ({stat.S_IMODE(status.st_mode):04o})"
         yield warning(TOPIC, found, f"chmod 700 {root}, for private images are in it")
-    yield from _room(root)
+    yield from _room(root, reserve)
     try:
         yield _writes(root)
         yield _syncs(root)
@@ -89,11 +92,16 @@ def _absent(root: Path) -> Line:
     return error(TOPIC, f"{root} is not there and cannot be made in {nearest}", _SET_ROOT)
 
 
-def _room(root: Path) -> Iterator[Line]:
+def _room(root: Path, reserve: Callable[[int], int]) -> Iterator[Line]:
     usage = shutil.disk_usage(root)
+    reserved = reserve(usage.total)
     found = f"{_gib(usage.free)} of {_gib(usage.total)} are free"
     if not usage.free:
         yield error(TOPIC, found, "make room: what is pulled is not kept")
+    elif usage.free < reserved:
+        found += f", and {_gib(reserved)} are to stay so (retention.min_free)"
+        advice = "make room, or lower it: what is pulled is kept only where something else may go"
+        yield warning(TOPIC, found, advice)
     elif usage.free < LITTLE_ROOM and usage.free < usage.total * LITTLE_SHARE:
         yield warning(TOPIC, found, "make room, or what is pulled will soon not be kept")
     else:

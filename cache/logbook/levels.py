@@ -10,7 +10,6 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,11 +64,11 @@ class Levels:
             raise CannotChange(
                 f"there is no level {override.level}: allowed are {', '.join(LEVELS)}"
             )
-        self._edit(override.since, {logger: override})
+        self._edit(override.since, logger, override)
 
-    def change_back(self, logger: str, now: float) -> None:
-        """End a change, if there is one; raises ``OSError``."""
-        self._edit(now, {logger: None})
+    def change_back(self, logger: str, now: float) -> bool:
+        """End a change; whether there was one. Raises ``OSError``."""
+        return self._edit(now, logger, None)
 
     def apply(self, now: float) -> None:
         """Have this process's loggers follow."""
@@ -83,20 +82,25 @@ class Levels:
             if logger.level != level:
                 logger.setLevel(level)
 
-    def _edit(self, now: float, changes: Mapping[str, Override | None]) -> None:
+    def _edit(self, now: float, logger: str, override: Override | None) -> bool:
+        """Put a change, or none, in the place of the one there is; whether there was one."""
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         lock = os.open(
             self._path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            held: dict[str, Override | None] = {**self.overrides(now), **changes}
-            kept = {name: asdict(one) for name, one in held.items() if one is not None}
-            if len(kept) > MOST_OVERRIDES:
+            held = self.overrides(now)
+            before = held.pop(logger, None)
+            if override is not None:
+                held[logger] = override
+            if len(held) > MOST_OVERRIDES:
                 raise CannotChange(f"more than {MOST_OVERRIDES} levels are changed: end some first")
             draft = self._path.with_suffix(".new")
+            kept = {name: asdict(one) for name, one in held.items()}
             draft.write_text(json.dumps(kept), encoding="utf-8")
             draft.replace(self._path)
+            return before is not None
         finally:
             os.close(lock)
 

@@ -87,6 +87,11 @@ class Disk:
         return self.limit is not None or self.reserve > 0
 
     @property
+    def is_short(self) -> bool:
+        """Whether less is free than is to stay so."""
+        return self.free < self.reserve
+
+    @property
     def part_used(self) -> float:
         """From 0 to 1."""
         return self.used / max(1, self.used + self.free)
@@ -244,7 +249,13 @@ def verdict(upstreams: list[UpstreamHealth], disk: Disk | None, keeper: JanitorH
         )
     if keeper.problem or keeper.is_late:
         return Verdict("warn", "The mirror works, but its janitor does not: nothing is evicted.")
-    if keeper.over or keeper.short:
+    # A little less is free now and then: what counts is that the janitor could not help it.
+    if disk.is_short and keeper.short:
+        return Verdict(
+            "warn",
+            "The mirror works, but keeps nothing new: less of its disk is free than is to stay so.",
+        )
+    if keeper.over:
         return Verdict("warn", "The mirror works, but its store is larger than it may be.")
     if disk.is_nearly_full:
         return Verdict("warn", "The mirror works, but its disk is nearly full.")

@@ -98,7 +98,10 @@ def ended(found: list[Pulse]) -> list[Ended]:
     return sorted(rows, key=lambda row: -row.ended_at)[:MOST_ENDED]
 
 
-def cancel(digest: str, now: datetime) -> None:
-    """Ask the process that fetches the blob to stop; raises ``OSError``."""
+def cancel(digest: str, now: datetime) -> bool:
+    """Ask the process that fetches the blob to stop; whether one does. Raises ``OSError``."""
+    if all(one.digest != digest for one in under_way(health.pulses(), now)):
+        return False
     folder = pulse.folder_of(runtime.current().config.storage.root)
     pulse.wish_cancel(folder, digest, now.timestamp())
+    return True

@@ -46,14 +46,17 @@ def asking(kind: str, repository: Repository, reference: Tag | Digest) -> Iterat
 #: An upstream that refuses, or sends nonsense, is there all the same.
 _AWAY = (errors.Unreachable, errors.TimedOut, errors.ServerFailed)
 
+#: Our own shortage, the operator's wish, or failures that are known already: nothing new of it.
+_NOT_ASKED = (errors.Busy, errors.Offline, errors.CircuitOpen)
+
 
 def note_contact(
     upstream: str, error: errors.UpstreamError | None = None, *, seconds: float | None = None
 ) -> None:
     """Remember how an upstream answered: with ``error``, or well, after so many seconds."""
     contacts = runtime.current().contacts
-    if isinstance(error, errors.Busy | errors.Offline):
-        return  # our own shortage, or the operator's wish
+    if isinstance(error, _NOT_ASKED):
+        return
     if isinstance(error, _AWAY):
         contacts.failed(upstream, time.time(), str(error))
     else:

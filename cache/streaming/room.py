@@ -33,9 +33,8 @@ class Room:
     """The room below ``folder``. Thread-safe.
 
     ``reserve`` says of a file system's size how much of it must stay free, and may be replaced.
-    ``ask`` has somebody
-    remove what it can so that so many bytes more can be written, and returns when that is done, or
-    will not be done in time.
+    ``ask`` has somebody remove what it can so that so many bytes more can be written, and returns
+    when that is done, or will not be done in time.
     """
 
     def __init__(
@@ -50,6 +49,7 @@ class Room:
         self._ask = ask
         self._clock = clock
         self._hopeless_until = float("-inf")
+        self._was_made = False
 
     def make(self, wanted: int) -> bool:
         """Whether ``wanted`` bytes can be written and leave free what must be; raises ``OSError``.
@@ -61,10 +61,19 @@ class Room:
         if self._clock() < self._hopeless_until:
             return False
         self._ask(wanted)
-        if self._has(wanted):
+        self._was_made = self._has(wanted)
+        if self._was_made:
             return True
         self._hopeless_until = self._clock() + _NO_HOPE
         return False
+
+    def is_full(self) -> bool:
+        """Whether nothing more may be written, as far as is known; asks nobody. ``OSError``.
+
+        What has fallen a little below the reserve is no trouble as long as room is made when it is
+        asked for: then it is by the last asking.
+        """
+        return not self._was_made and not self._has(0)
 
     def _has(self, wanted: int) -> bool:
         space = space_of(self._folder)

@@ -93,6 +93,8 @@ class Upstream:
     the processes of one mirror share. `now` is a monotonic clock in seconds: what a helper said
     ages by it. `clock` is Unix time in seconds: tokens age and quotas are renewed by it, as both
     are shared and outlive the process. `bandwidth` bounds transfers in place of the endpoint's.
+    `returned` is called, by a thread of its own, when an upstream that gave no answer for a while
+    gives one again, though nobody asked it for anything.
     """
 
     def __init__(
@@ -102,12 +104,13 @@ class Upstream:
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
         bandwidth: Bandwidth | None = None,
+        returned: Callable[[], None] = lambda: None,
     ) -> None:
         self.endpoint = endpoint
         self._memory = memory
         if bandwidth is None and endpoint.bandwidth is not None:
             bandwidth = Bandwidth(endpoint.bandwidth, endpoint.url, memory)
-        self._transport = Transport(endpoint, bandwidth)
+        self._transport = Transport(endpoint, bandwidth, returned)
         tokens = TokenCache(clock, memory)
 
         def asker(endpoint: Endpoint) -> _Asker:

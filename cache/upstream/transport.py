@@ -113,13 +113,20 @@ class Transport:
     """HTTP to an upstream, its token servers and its storage. Thread-safe.
 
     All its methods raise UpstreamError; Offline if the operator took the upstream offline.
+    `returned` is called when a probe finds that an upstream that was left alone is of use again.
     """
 
-    def __init__(self, endpoint: Endpoint, bandwidth: Bandwidth | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        bandwidth: Bandwidth | None = None,
+        returned: Callable[[], None] = lambda: None,
+    ) -> None:
         self._endpoint = endpoint
         self._connections = Connections(endpoint)
         self._bandwidth = bandwidth
         self._origin = origin_of(endpoint.base)
+        self._returned = returned
         self._breaker = Breaker(endpoint.host, self._probe)
         self._lock = threading.Lock()
         self._in_use = 0
@@ -255,10 +262,14 @@ class Transport:
         return response
 
     def _probe(self) -> None:
-        """Any answer will do. Raises UpstreamError."""
+        """Any answer will do, but to say that upstream is back. Raises UpstreamError."""
         url = httpx.URL(f"{self._endpoint.base}/v2/")
         with self._used():
-            self._send(self._connections.client(url, transfer=False), "GET", url, {}, None).close()
+            client = self._connections.client(url, transfer=False)
+            response = self._send(client, "GET", url, {}, None)
+            response.close()
+        if not response.is_server_error:
+            self._returned()
 
     def _send(
         self,

@@ -17,7 +17,7 @@ from cache.logbook import KINDS, LEVELS, CannotChange, Override, Query
 from cache.models import Right
 from dashboard.charts import Chart, Series, draw
 from dashboard.queries import logs
-from dashboard.views.page import needs, now, page, part, put_on_record
+from dashboard.views.page import needs, now, on_record, page, part
 
 LONGEST_FILTER = 200
 
@@ -79,21 +79,27 @@ def change_level(request: HttpRequest) -> HttpResponse:
     moment = now().timestamp()
     try:
         if level == "back":
-            logs.levels().change_back(logger, moment)
             said = "Changed the level back."
+            with on_record(request, "log level", logger, said):
+                _change_back(logger, moment)
         else:
             until = _until(request.POST.get("for", ""), moment)
             override = Override(level, until, request.user.get_username(), moment)
-            logs.levels().change(logger, override)
             said = f"Changed the level to {level} {_end(until)}."
+            with on_record(request, "log level", logger, said):
+                logs.levels().change(logger, override)
     except CannotChange as error:
         messages.error(request, f"Nothing was changed: {error}.")
     except OSError as error:
         messages.error(request, f"Nothing was changed: {error.strerror}.")
     else:
-        put_on_record(request, "log level", logger, said)
         messages.success(request, f"{logger}: {said} All processes follow within two seconds.")
     return HttpResponseRedirect(reverse("admin:log-levels"))
+
+
+def _change_back(logger: str, moment: float) -> None:
+    if not logs.levels().change_back(logger, moment):
+        raise CannotChange(f"the level of {logger[:100]!r} is not changed, or not any more")
 
 
 def _until(chosen: str, moment: float) -> float | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -57,6 +59,17 @@ def put_on_record(request: HttpRequest, kind: str, subject: str, said: str) -> N
         action_flag=CHANGE,
         change_message=said,
     )
+
+
+@contextmanager
+def on_record(request: HttpRequest, kind: str, subject: str, said: str) -> Iterator[None]:
+    """Around something done outside of the database: not without a record, and no record without.
+
+    The record is as :func:`put_on_record` has it. What the block raises leaves none.
+    """
+    with transaction.atomic():
+        put_on_record(request, kind, subject, said)
+        yield
 
 
 def now() -> datetime:

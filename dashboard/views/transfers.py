@@ -12,7 +12,11 @@ from django.views.decorators.http import require_POST
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.overview import health, transfers
-from dashboard.views.page import needs, now, page, part, put_on_record
+from dashboard.views.page import needs, now, on_record, page, part
+
+
+class _NotUnderWay(Exception):
+    """Nothing fetches the blob, or nothing any more."""
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -31,13 +35,20 @@ def cancel(request: HttpRequest) -> HttpResponse:
     """End a transfer. Its bytes stay, so that the next pull goes on from there."""
     try:
         digest = Digest.parse(request.POST.get("digest", ""))
+        with on_record(request, "transfer", str(digest), "Cancelled the transfer."):
+            _cancel(digest)
     except RegistryError:
         messages.error(request, "There is no such transfer: its digest is not valid.")
-        return HttpResponseRedirect(reverse("admin:transfers"))
-    transfers.cancel(str(digest), now())
-    put_on_record(request, "transfer", str(digest), "Cancelled the transfer.")
-    messages.success(request, f"The transfer of {digest} ends with its next byte.")
+    except _NotUnderWay:
+        messages.error(request, f"Nothing was cancelled: no transfer of {digest} is under way.")
+    else:
+        messages.success(request, f"The transfer of {digest} ends with its next byte.")
     return HttpResponseRedirect(reverse("admin:transfers"))
+
+
+def _cancel(digest: Digest) -> None:
+    if not transfers.cancel(str(digest), now()):
+        raise _NotUnderWay
 
 
 def _lists() -> dict[str, Any]:

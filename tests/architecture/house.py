@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.pull",
         "cache.retention",
         "cache.catalog",
+        "cache.database",
         "cache.runtime",
         "cache.models",
         "cache.logbook",

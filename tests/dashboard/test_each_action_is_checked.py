@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from cache import logbook, retention
+from cache import logbook, pulse, retention
 from cache.models import PurgeOrder
 from cache.oci.selection import Selection
 from cache.runtime import Runtime
@@ -31,13 +34,36 @@ ON_PURGES = (
     ("stop", "at_work", "at_work"),
 )
 
-pytestmark = pytest.mark.usefixtures("mirror", "pinned")
+pytestmark = pytest.mark.usefixtures("mirror", "pinned", "under_way")
 
 
 @pytest.fixture
 def pinned(db: None, mirror: Runtime) -> None:
     """Something is pinned."""
     retention.pin(Selection.parse(PINNED), "ada", mirror.now())
+
+
+@pytest.fixture
+def under_way(mirror: Runtime) -> None:
+    """A blob is fetched by a process of this mirror."""
+    now = time.time()
+    transfer = pulse.Transfer(DIGEST, "acme/shop", None, 1, 1, now, True, 1, None)
+    shown = pulse.Pulse(at=now, process=os.getpid(), transfers=(transfer,))
+    pulse.write(pulse.folder_of(mirror.config.storage.root), shown)
+
+
+def test_a_transfer_that_is_not_under_way_is_not_cancelled(
+    signed_in: SignedIn, mirror: Runtime
+) -> None:
+    other = "sha256:" + "b" * 64
+    answer = signed_in("operator").post(
+        "/dashboard/transfers/cancel/", {"digest": other}, follow=True
+    )
+
+    assert f"no transfer of {other} is under way" in answer.content.decode()
+    assert not LogEntry.objects.exists()
+    folder = pulse.folder_of(mirror.config.storage.root)
+    assert list(pulse.wished_cancels(folder, time.time())) == []
 
 
 def purge(state: str, mirror: Runtime) -> PurgeOrder:

@@ -67,6 +67,8 @@ def test_who_changed_what_stays_on_record(operator: Client) -> None:
         ("cache.pull", "loud", "10m", "there is no level loud"),
         ("cache.pull", "debug", "a while", "for how long is not known"),
         ("", "debug", "10m", "cannot be changed"),
+        ("I am no logger", "back", "10m", "I am no logger&#x27; is not changed"),
+        ("cache.pull", "back", "10m", "cache.pull&#x27; is not changed"),
     ],
 )
 def test_a_mistake_is_told_and_changes_nothing(
@@ -74,4 +76,11 @@ def test_a_mistake_is_told_and_changes_nothing(
 ) -> None:
     assert said in change(operator, logger, level, duration)
     assert overrides(mirror) == {}
+    assert not LogEntry.objects.exists()
+
+
+def test_a_change_that_cannot_be_made_leaves_no_record(operator: Client, mirror: Runtime) -> None:
+    in_its_place = logbook.folder_of(mirror.config.storage.root) / "levels.json"
+    in_its_place.mkdir(parents=True)
+    assert "Nothing was changed: " in change(operator, "cache.pull", "debug")
     assert not LogEntry.objects.exists()

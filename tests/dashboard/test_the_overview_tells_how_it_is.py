@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -132,6 +133,33 @@ def test_a_disk_that_does_not_fill_has_none(mirror: Runtime) -> None:
     assert disk is not None
     assert disk.is_forecast
     assert disk.full_at is None
+
+
+@pytest.mark.parametrize(
+    ("free", "keeper", "says"),
+    [
+        (2 * GIB, JanitorHealth(short=GIB), "The mirror works."),
+        (GIB, JanitorHealth(), "The mirror works."),
+        (
+            GIB,
+            JanitorHealth(short=GIB),
+            "The mirror works, but keeps nothing new: less of its disk is free than is to stay so.",
+        ),
+        (
+            2 * GIB,
+            JanitorHealth(over=GIB),
+            "The mirror works, but its store is larger than it may be.",
+        ),
+    ],
+    ids=["was short", "has not looked yet", "short", "too large"],
+)
+def test_a_full_disk_and_a_large_store_are_two_things(
+    mirror: Runtime, free: int, keeper: JanitorHealth, says: str
+) -> None:
+    disk = health.disk(NOON, keeper)
+    assert disk is not None
+    disk = replace(disk, used=0, free=free, reserve=2 * GIB)
+    assert health.verdict([], disk, keeper).sentence == says
 
 
 def test_the_page_says_it_in_words(signed_in: SignedIn, mirror: Runtime, client: Client) -> None:

@@ -181,6 +181,17 @@ def test_a_disk_that_is_nearly_full(examine: Examine, tmp_path: Path) -> None:
     assert ("warning", "0.0 GiB of 0.1 GiB are free") in report.of("store")
 
 
+def test_a_disk_with_less_free_than_is_to_stay_so(examine: Examine, tmp_path: Path) -> None:
+    with _disk(tmp_path / "root", "64m") as root:
+        (root / "somebodys").write_bytes(bytes(32 * 1024**2))
+
+        report = examine(REGISTRY_RETENTION_MIN_FREE="60%")
+
+    assert report.code == 0, report.everything
+    found = "0.0 GiB of 0.1 GiB are free, and 0.0 GiB are to stay so (retention.min_free)"
+    assert ("warning", found) in report.of("store")
+
+
 def test_a_store_that_cannot_be_written(examine: Examine, tmp_path: Path) -> None:
     with _disk(tmp_path / "root") as root:
         subprocess.run(["mount", "-o", "remount,ro", root], check=True)

@@ -156,3 +156,22 @@ def test_a_fill_under_way_is_committed_and_recorded_by_a_later_pull(
 
     assert _rows(mirror, "cache_blob", digest) == _rows(mirror, "cache_bloblink", digest) == 1
     assert upstream.count("GET", "/blobs/") == 1
+
+
+def test_a_probe_says_that_nothing_is_recorded(mirror: Mirror, upstream: FakeUpstream) -> None:
+    upstream.add_image(NAME, "probed", [LAYER])
+    # One connection is one worker, and each finds out for itself.
+    with httpx.Client(base_url=mirror.url, trust_env=False, timeout=30) as client:
+
+        def database() -> dict[str, str]:
+            ready = client.get("/readyz")
+            assert ready.status_code == 200
+            found: dict[str, str] = ready.json()["checks"]["database"]
+            return found
+
+        with _locked(mirror):
+            assert client.get(f"/v2/{NAME}/manifests/probed").status_code == 200
+            eventually(lambda: database()["status"] == "degraded", "it is noticed")
+            assert "takes no records" in database()["detail"]
+
+        eventually(lambda: database()["status"] == "ok", "what was put off is recorded")

@@ -51,9 +51,10 @@ def test_what_was_before_comes_back(levels: Levels) -> None:
     levels.apply(NOON)
     levels.change("cache.one", Override("info", None, "olga", NOON))
     levels.apply(NOON)
-    levels.change_back("cache.one", NOON)
+    assert levels.change_back("cache.one", NOON)
     levels.apply(NOON)
     assert level_of("cache.one") == logging.ERROR
+    assert not levels.change_back("cache.one", NOON), "there is nothing to change back any more"
     logging.getLogger("cache.one").setLevel(logging.NOTSET)
 
 

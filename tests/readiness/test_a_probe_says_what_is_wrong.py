@@ -94,6 +94,18 @@ def test_a_full_disk_is_degraded_and_served_past(mirror: Mirror) -> None:
     eventually(lambda: _get(mirror, "/readyz").json()["status"] == "ok", "it is well again")
 
 
+def test_a_disk_with_less_free_than_is_to_stay_so_is_degraded(
+    upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    with _disk(root):
+        (root / "somebodys").write_bytes(bytes(2 * 1024**2))
+        with Mirror(root, upstream.url, REGISTRY_RETENTION_MIN_FREE="90%") as mirror:
+            said = "retention.min_free: nothing new is kept"
+            eventually(lambda: _is_found(mirror, 200, "store", said), "it is noticed")
+            assert _get(mirror, "/readyz").json()["status"] == "degraded"
+
+
 def test_a_store_that_cannot_be_written_is_down(mirror: Mirror) -> None:
     parts = str(mirror.root / "parts")
     subprocess.run(["mount", "-o", "remount,ro", parts], check=True)

@@ -69,6 +69,25 @@ def test_who_was_told_that_there_is_none_does_not_ask_again_at_once(tmp_path: Pa
     assert disk.asked == [5, 7]
 
 
+def test_a_disk_is_full_where_nobody_makes_room(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, gives=False)
+    assert disk.room.is_full(), "nobody is known to make room"
+    assert disk.asked == [], "looking asks for nothing"
+
+    assert not disk.room.make(5)
+    assert disk.room.is_full()
+    disk.reserved = 0
+    assert not disk.room.is_full()
+
+
+def test_a_disk_is_not_full_while_somebody_makes_room(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, gives=True)
+    assert disk.room.make(5)
+
+    disk.reserved = space_of(tmp_path).total
+    assert not disk.room.is_full(), "the next fill asks, as the last one did"
+
+
 def test_the_rest_of_a_long_fill_is_asked_for_on_the_way(tmp_path: Path, megabyte: bytes) -> None:
     asked: list[int] = []
     disk = Disk(tmp_path, gives=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from cache import database, schema
+from cache import database, schema, which_database
+from cache.config import Config
 from cache.doctor.line import Line, error, ok, warning
 from cache.doctor.storage import NETWORKED, kind_of
 
@@ -22,9 +23,10 @@ SLOW = 0.02
 QUESTIONS = 21
 
 
-def look() -> Iterator[Line]:
-    """Look at the database; nothing is changed in it. No line names its address or user."""
+def look(config: Config) -> Iterator[Line]:
+    """Look at the database; nothing is changed in it. No line names its user."""
     try:
+        which_database.check(config)
         if connection.vendor == "sqlite":
             file = Path(str(connection.settings_dict["NAME"]))
             problem = _not_ours(file)
@@ -34,6 +36,8 @@ def look() -> Iterator[Line]:
             yield from _place(file)
         yield _answers()
         yield _tables()
+    except which_database.NotTheMirrors as problem:
+        yield error(TOPIC, problem.found, problem.advice)
     except DatabaseError as failure:
         # The driver's own words name users and addresses, and are for the log of `serve`.
         yield error(

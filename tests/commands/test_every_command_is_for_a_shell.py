@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from cache import which_database
 from tests.commands.shell import (
     CALLS,
     Ended,
@@ -150,10 +152,13 @@ def test_a_mirror_that_was_never_started(name: str, tmp_path: Path) -> None:
 
 
 @EVERY
-def test_a_database_that_is_away(name: str, prepared: Path) -> None:
+def test_a_database_that_is_away(name: str, prepared: Path, tmp_path: Path) -> None:
     url = "postgresql://mirror:secret-word@127.0.0.1:1/mirror"
+    root = tmp_path / "root"
+    shutil.copytree(prepared, root)
+    which_database.leave(root, which_database.by_address(url))
 
-    ended = run((name, *CALLS[name]), environ_of(prepared, DATABASE_URL=url))
+    ended = run((name, *CALLS[name]), environ_of(root, DATABASE_URL=url))
 
     assert "Traceback" not in ended.err, str(ended)
     assert "secret-word" not in ended.out + ended.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -225,6 +226,23 @@ def test_a_database_that_does_not_answer(examine: Examine) -> None:
     assert report.code == 1
     assert [level for level, _ in report.of("database")] == ["error"]
     assert PASSWORD not in report.everything
+
+
+@pytest.mark.one_database
+def test_a_database_that_is_not_the_mirrors(
+    examine: Examine, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    with Mirror(root, upstream.url):
+        pass
+    used = {"engine": "PostgreSQL", "host": "db.example", "port": 5432, "name": "records"}
+    (root / "database.json").write_text(json.dumps(used))
+
+    report = examine()
+
+    assert report.code == 1
+    found = f"the mirror in {root} uses PostgreSQL records on db.example, and this was given "
+    assert report.of("database") == [("error", f"{found}SQLite (no DATABASE_URL)")]
 
 
 def test_a_port_that_another_program_has(examine: Examine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from cache import runtime, schema
+from cache import runtime, schema, which_database
 from cache.access.first_user import BadFirstUser, FirstUser, make_first_user
 from cache.config import ConfigError, capacity, listener
 from cache.management.explained import explain
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
     from cache.config import Address, Config
+
+log = logging.getLogger(__name__)
 
 GUNICORN = (
     "-m",
@@ -174,11 +177,26 @@ def prepare_database() -> None:
             )
         if found.is_behind:
             call_command("migrate", interactive=False, verbosity=0)
+        leave_word(which_database.of(settings.MIRROR))
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
     finally:
         connection.close()
+
+
+def leave_word(database: which_database.Database) -> None:
+    """Have the mirror's commands refuse from now on to act on another database."""
+    root = settings.MIRROR.storage.root
+    try:
+        which_database.leave(root, database)
+    except OSError as error:
+        # A full disk is no reason to stay away.
+        log.warning(
+            "%s cannot be written (%s): commands may take another database for the mirror's",
+            root / which_database.FILE_NAME,
+            error.strerror,
+        )
 
 
 def _keep_from_others(database: dict[str, Any]) -> None:

@@ -27,7 +27,8 @@ def examine(config: Config) -> Iterator[Line]:
     is_set_up = _is_ours(config.storage.root) and (config.storage.root / "blobs").is_dir()
     yield from records.look(config)
     yield from upstreams.look(config, runtime.current().upstreams if is_set_up else None)
-    yield from service.look(config, has_records=is_set_up)
+    has_records = is_set_up and records.can_be_asked(config)
+    yield from service.look(config, has_records=has_records)
 
 
 def _configuration(config: Config) -> Iterator[Line]:

@@ -28,12 +28,11 @@ def look(config: Config) -> Iterator[Line]:
     try:
         which_database.check(config)
         if connection.vendor == "sqlite":
-            file = Path(str(connection.settings_dict["NAME"]))
-            problem = _not_ours(file)
+            problem = _not_ours(_file())
             if problem is not None:
                 yield problem
                 return
-            yield from _place(file)
+            yield from _place(_file())
         yield _answers()
         yield _tables()
     except which_database.NotTheMirrors as problem:
@@ -47,6 +46,23 @@ def look(config: Config) -> Iterator[Line]:
         )
     finally:
         connection.close()
+
+
+def can_be_asked(config: Config) -> bool:
+    """Whether it is the mirror's, answers, and has this program's tables."""
+    try:
+        which_database.check(config)
+        if connection.vendor == "sqlite" and _not_ours(_file()) is not None:
+            return False
+        return schema.read().is_ours
+    except (which_database.NotTheMirrors, DatabaseError):
+        return False
+    finally:
+        connection.close()
+
+
+def _file() -> Path:
+    return Path(str(connection.settings_dict["NAME"]))
 
 
 def _not_ours(file: Path) -> Line | None:
@@ -88,6 +104,8 @@ def _tables() -> Line:
     if found.newer:
         advice = "run the newer program, or go back to a copy of the database"
         return error(TOPIC, f"a newer program has made {', '.join(found.newer)}", advice)
+    if found.is_empty:
+        return ok(TOPIC, "it has no tables yet: the next start makes them")
     if found.is_behind:
         return ok(TOPIC, "its tables are an older program's: the next start brings them up to date")
     return ok(TOPIC, "its tables are this program's")

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
+from django.db import Error as DatabaseError
+
 from cache import catalog, naming, probe
 from cache.config import Config, ConfigError, Http, capacity, listener
 from cache.doctor.line import Line, error, ok, warning
@@ -100,8 +102,16 @@ def _pull(config: Config, *, has_records: bool) -> Iterator[Line]:
     if status != 200:
         yield error(topic, f"/v2/ answers {status}", "see the mirror's log")
         return
-    held = catalog.any_manifest([upstream.name for upstream in config.upstreams])
-    if not has_records or held is None:
+    if not has_records:
+        yield ok(topic, "/v2/ answers; what is held is not known here, so nothing is pulled")
+        return
+    try:
+        held = catalog.any_manifest([upstream.name for upstream in config.upstreams])
+    except DatabaseError as failure:
+        found = f"the database does not say what is held ({type(failure).__name__})"
+        yield error(topic, found, "see the mirror's log")
+        return
+    if held is None:
         yield ok(topic, "/v2/ answers; nothing is held yet that could be pulled")
         return
     repository, digest = held

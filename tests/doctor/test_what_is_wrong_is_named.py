@@ -245,6 +245,27 @@ def test_a_database_that_is_not_the_mirrors(
     assert report.of("database") == [("error", f"{found}SQLite (no DATABASE_URL)")]
 
 
+@pytest.mark.one_database
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_database_without_tables(
+    examine: Examine, upstream: FakeUpstream, tmp_path: Path, is_there: bool
+) -> None:
+    """The mirror that answers there is another one; this root's has lost its database."""
+    root = tmp_path / "root"
+    (root / "blobs").mkdir(parents=True)
+    if is_there:
+        (root / "mirror.sqlite3").touch()
+    with Mirror(tmp_path / "other", upstream.url) as mirror:
+        report = examine(REGISTRY_HTTP_ADDR=mirror.address)
+
+    assert report.code == 0, report.everything
+    is_empty = ("ok", "it has no tables yet: the next start makes them")
+    assert (is_empty in report.of("database")) == is_there
+    unknown = "/v2/ answers; what is held is not known here, so nothing is pulled"
+    assert report.of("a client's pull") == [("ok", unknown)]
+    assert (root / "mirror.sqlite3").exists() == is_there
+
+
 def test_a_port_that_another_program_has(examine: Examine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -17,6 +17,7 @@ from tests import database
 from tests.doctor.conftest import Examine
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require_root
+from tests.e2e.processes import free_port
 from tests.fakes.authentication import TokenService
 from tests.fakes.certificates import Authority
 from tests.fakes.faults import Fault
@@ -273,6 +274,38 @@ def test_a_port_that_another_program_has(examine: Examine) -> None:
 
     assert report.code == 1
     assert report.of(f"port {port}") == [("error", "what listens there is no mirror")]
+
+
+def test_the_metrics_port_that_another_program_has(examine: Examine) -> None:
+    with FakeUpstream() as other:
+        port = other.port
+        report = examine(
+            REGISTRY_HTTP_DEBUG_ADDR=f"127.0.0.1:{port}",
+            REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED="true",
+        )
+
+    assert report.code == 1
+    found = f"port {port} is in use: another program listens on 127.0.0.1:{port}"
+    assert report.of(f"port {port}") == [("error", found)]
+
+
+@pytest.mark.parametrize("token", ["", "a-token-of-more-than-16"])
+def test_the_metrics_port_that_the_mirror_has(
+    examine: Examine, upstream: FakeUpstream, tmp_path: Path, token: str
+) -> None:
+    port = free_port()
+    metrics = {
+        "REGISTRY_HTTP_DEBUG_ADDR": f"127.0.0.1:{port}",
+        "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED": "true",
+        **({"REGISTRY_HTTP_DEBUG_PROMETHEUS_TOKEN": token} if token else {}),
+    }
+    free = examine(**metrics)
+    with Mirror(tmp_path / "root", upstream.url, **metrics) as mirror:
+        report = examine(REGISTRY_HTTP_ADDR=mirror.address, **metrics)
+
+    free_words = "it is free for metrics: the next start listens there"
+    assert free.of(f"port {port}") == [("ok", free_words)]
+    assert report.of(f"port {port}") == [("ok", "metrics are read there")]
 
 
 def test_few_open_files(examine: Examine) -> None:

@@ -302,3 +302,12 @@ def test_json_is_all_that_is_printed(command: tuple[str, ...], prepared: Path) -
     lines = ended.out.splitlines()
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_a_password_that_nobody_is_there_to_type(prepared: Path) -> None:
+    ended = run(("user", "create", "alice"), environ_of(prepared), start_new_session=True)
+
+    assert (ended.code, ended.out) == (2, ""), str(ended)
+    assert ended.err.startswith("CommandError: there is no terminal to ask for the password: ")
+    assert "--password-stdin" in ended.err
+    assert ended.err.count("\n") == 1

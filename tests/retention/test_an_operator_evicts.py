@@ -16,6 +16,8 @@ import pytest
 from cache.oci.digest import Digest
 from tests import database
 from tests.e2e.mirror import PROJECT, Mirror
+from tests.e2e.mounts import mounted
+from tests.e2e.parts import require_root
 from tests.e2e.processes import scratch
 from tests.fakes.images import Image
 from tests.fakes.upstream import FakeUpstream
@@ -246,3 +248,16 @@ def _pull_anyhow(mirror: Mirror, name: str, tag: str, image: Image) -> None:
         assert Digest.of(client.get(f"/manifests/{tag}").content) == image.digest
         for data in (image.config, *image.layers):
             assert client.get(f"/blobs/{Digest.of(data)}").content == data
+
+
+@pytest.mark.parametrize("words", [("purge_expired",), ("purge", f"{BASE}:1")])
+def test_a_store_that_cannot_be_written(
+    mirror: Mirror, upstream: FakeUpstream, images: dict[str, Image], words: tuple[str, ...]
+) -> None:
+    """No other eviction is in the way, and none is said to be."""
+    require_root()
+    with mounted(mirror.root / "locks", "-t", "tmpfs", "-o", "ro", "tmpfs"):
+        code, out, err = call(mirror.root, *words, **_environ(upstream))
+
+    assert (code, out) == (2, "")
+    assert err.startswith("CommandError: the store failed: [Errno 30] Read-only file system: ")

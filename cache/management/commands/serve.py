@@ -65,7 +65,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         config: Config = settings.MIRROR
         for warning in config.warnings:
-            self.stderr.write(f"warning: {warning}")
+            log.warning("%s", warning)
         prepare_capacity()
         prepare_root(config.storage.root)
         prepare_store(config)
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             prepare_port(listener.binding(config.http.metrics.addr), "http.debug.addr")
         prepare_database()
         first_user = prepare_first_user(config.storage.root)
-        self.sweep(config)
+        sweep(config)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(banner(config))
         if first_user is not None:
@@ -83,12 +83,13 @@ class Command(BaseCommand):
         self.stderr.flush()
         become_gunicorn()
 
-    def sweep(self, config: Config) -> None:
-        """Clear away what a killed mirror left. What stays is in nobody's way."""
-        try:
-            runtime.sweep(config)
-        except OSError as error:
-            self.stderr.write(f"warning: leftovers of an earlier run stay: {error}")
+
+def sweep(config: Config) -> None:
+    """Clear away what a killed mirror left. What stays is in nobody's way."""
+    try:
+        runtime.sweep(config)
+    except OSError as error:
+        log.warning("Leftovers of an earlier run stay: %s", error)
 
 
 @contextmanager

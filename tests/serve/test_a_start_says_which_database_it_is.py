@@ -22,6 +22,10 @@ def test_a_start_with_another_database_leaves_word_of_it(start: Start, tmp_path:
     url = database.variables(root).get("DATABASE_URL")
     assert which_database.left_in(root) == which_database.by_address(url)
     assert (root / "database.json").stat().st_mode & 0o777 == 0o600
+    first, _, _ = mirror.errors.partition("\n")
+    assert "level=warning" in first, "it may be a mistake"
+    assert "uses PostgreSQL before on db.example, and this was given " in first
+    assert "from now on the mirror uses this one" in first
 
 
 def test_a_start_that_fails_changes_nothing(start: Start, tmp_path: Path) -> None:

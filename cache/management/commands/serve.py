@@ -178,12 +178,21 @@ def prepare_database() -> None:
             )
         if found.is_behind:
             call_command("migrate", interactive=False, verbosity=0)
-        leave_word(which_database.of(settings.MIRROR))
+        _take_over(settings.MIRROR)
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
     finally:
         connection.close()
+
+
+def _take_over(config: Config) -> None:
+    """Have this be the mirror's database: who starts the mirror decides, perhaps by mistake."""
+    try:
+        which_database.check(config)
+    except which_database.NotTheMirrors as error:
+        log.warning("%s: from now on the mirror uses this one", error.found)
+    leave_word(which_database.of(config))
 
 
 def leave_word(database: which_database.Database) -> None:

@@ -30,10 +30,10 @@ def main() -> int:
 def run(arguments: list[str]) -> None:
     """Run the command; a failing output is told before its own exit code is."""
     # Imported late: Ctrl-C may come while it is.
-    from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from cache.management.beginning import Commands  # noqa: PLC0415
 
     try:
-        execute_from_command_line(arguments)
+        Commands(arguments).execute()
     finally:
         sys.stdout.flush()
 

@@ -11,10 +11,19 @@ from django.db.migrations.executor import MigrationExecutor
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """``newer`` names what only a newer program can have made; ``is_behind``: migrations wait."""
+    """``newer`` names what only a newer program can have made; ``is_behind``: migrations wait.
+
+    ``is_empty``: no program has made any yet.
+    """
 
     newer: tuple[str, ...]
     is_behind: bool
+    is_empty: bool
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this program can ask for what it has."""
+        return not (self.newer or self.is_behind)
 
 
 def read(of: BaseDatabaseWrapper | None = None) -> Schema:
@@ -31,4 +40,4 @@ def read(of: BaseDatabaseWrapper | None = None) -> Schema:
         and (app, name) not in executor.loader.disk_migrations
     )
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return Schema(tuple(newer), bool(plan))
+    return Schema(tuple(newer), bool(plan), not executor.loader.applied_migrations)

@@ -10,6 +10,7 @@ from typing import Any
 
 import dj_database_url
 
+from cache import which_database
 from cache.config import Config, ConfigError, load
 from dashboard.theme import PLACE, THEME
 from mirrorsite import logging as mirror_logging
@@ -61,7 +62,7 @@ def _database(config: Config) -> dict[str, Any]:
         return parsed
     return {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(config.storage.root / "mirror.sqlite3"),
+        "NAME": str(which_database.file_of(config.storage.root)),
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             # A deferred transaction that turns into a writer fails at once when another writer

@@ -11,7 +11,8 @@ from pathlib import Path
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from cache import database, schema
+from cache import database, schema, which_database
+from cache.config import Config
 from cache.doctor.line import Line, error, ok, warning
 from cache.doctor.storage import NETWORKED, kind_of
 
@@ -22,18 +23,20 @@ SLOW = 0.02
 QUESTIONS = 21
 
 
-def look() -> Iterator[Line]:
-    """Look at the database; nothing is changed in it. No line names its address or user."""
+def look(config: Config) -> Iterator[Line]:
+    """Look at the database; nothing is changed in it. No line names its user."""
     try:
+        which_database.check(config)
         if connection.vendor == "sqlite":
-            file = Path(str(connection.settings_dict["NAME"]))
-            problem = _not_ours(file)
+            problem = _not_ours(_file())
             if problem is not None:
                 yield problem
                 return
-            yield from _place(file)
+            yield from _place(_file())
         yield _answers()
         yield _tables()
+    except which_database.NotTheMirrors as problem:
+        yield error(TOPIC, problem.found, problem.advice)
     except DatabaseError as failure:
         # The driver's own words name users and addresses, and are for the log of `serve`.
         yield error(
@@ -43,6 +46,23 @@ def look() -> Iterator[Line]:
         )
     finally:
         connection.close()
+
+
+def can_be_asked(config: Config) -> bool:
+    """Whether it is the mirror's, answers, and has this program's tables."""
+    try:
+        which_database.check(config)
+        if connection.vendor == "sqlite" and _not_ours(_file()) is not None:
+            return False
+        return schema.read().is_ours
+    except (which_database.NotTheMirrors, DatabaseError):
+        return False
+    finally:
+        connection.close()
+
+
+def _file() -> Path:
+    return Path(str(connection.settings_dict["NAME"]))
 
 
 def _not_ours(file: Path) -> Line | None:
@@ -84,6 +104,8 @@ def _tables() -> Line:
     if found.newer:
         advice = "run the newer program, or go back to a copy of the database"
         return error(TOPIC, f"a newer program has made {', '.join(found.newer)}", advice)
+    if found.is_empty:
+        return ok(TOPIC, "it has no tables yet: the next start makes them")
     if found.is_behind:
         return ok(TOPIC, "its tables are an older program's: the next start brings them up to date")
     return ok(TOPIC, "its tables are this program's")

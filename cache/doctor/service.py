@@ -1,4 +1,4 @@
-"""The port, the limit of open files, and whether a client on this machine could pull."""
+"""The ports, the limit of open files, and whether a client on this machine could pull."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
+from django.db import Error as DatabaseError
+
 from cache import catalog, naming, probe
-from cache.config import Config, ConfigError, Http, capacity, listener
+from cache.config import Address, Config, ConfigError, Http, capacity, listener
 from cache.doctor.line import Line, error, ok, warning
 
 
@@ -19,6 +22,8 @@ def look(config: Config, *, has_records: bool) -> Iterator[Line]:
     """Look at the listener, and pull a manifest through it if one is held."""
     yield from _open_files(os.environ)
     yield from _listener(config, has_records=has_records)
+    if config.http.metrics.addr is not None:
+        yield _metrics(config.http, config.http.metrics.addr)
 
 
 def _open_files(environ: Mapping[str, str]) -> Iterator[Line]:
@@ -51,6 +56,30 @@ def _listener(config: Config, *, has_records: bool) -> Iterator[Line]:
         yield warning(topic, "it is free, so no mirror runs", "manage.py serve")
         return
     yield from _service(config, topic, has_records=has_records)
+
+
+def _metrics(http: Http, address: Address) -> Line:
+    """The metrics' own address: without it, the mirror does not start either."""
+    topic = f"port {address.port}"
+    try:
+        listener.check(listener.binding(address), "http.debug.addr")
+    except listener.CannotListen as problem:
+        if _are_metrics(replace(http, addr=address, tls=None)):
+            return ok(topic, "metrics are read there")
+        found, _, advice = str(problem).partition("; ")
+        return error(topic, found, advice or "set http.debug.addr to another address")
+    return ok(topic, "it is free for metrics: the next start listens there")
+
+
+def _are_metrics(there: Http) -> bool:
+    """Whether it answers as the mirror does; to a stranger, who gets no token."""
+    try:
+        status, body = probe.ask(there, there.metrics.path)
+    except (OSError, HTTPException):
+        return False
+    if there.metrics.token:
+        return (status, body) == (401, b"401 Unauthorized\n")
+    return status == 200 and b"mirrorsite_" in body
 
 
 def _is_listening(http: Http) -> bool:
@@ -100,8 +129,16 @@ def _pull(config: Config, *, has_records: bool) -> Iterator[Line]:
     if status != 200:
         yield error(topic, f"/v2/ answers {status}", "see the mirror's log")
         return
-    held = catalog.any_manifest([upstream.name for upstream in config.upstreams])
-    if not has_records or held is None:
+    if not has_records:
+        yield ok(topic, "/v2/ answers; what is held is not known here, so nothing is pulled")
+        return
+    try:
+        held = catalog.any_manifest([upstream.name for upstream in config.upstreams])
+    except DatabaseError as failure:
+        found = f"the database does not say what is held ({type(failure).__name__})"
+        yield error(topic, found, "see the mirror's log")
+        return
+    if held is None:
         yield ok(topic, "/v2/ answers; nothing is held yet that could be pulled")
         return
     repository, digest = held

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
+from django.db import IntegrityError
 
-from cache.access import grants, reading, users
+from cache.access import grants, machine_tokens, reading, users
 from cache.access.decision import Reach
 from cache.management.explained import explain
 from cache.oci.errors import quote
@@ -35,20 +38,27 @@ class AccessCommand(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *_args: object, **options: Any) -> None:
-        if not settings.MIRROR.storage.root.is_dir():
-            message = f"there is no mirror in {settings.MIRROR.storage.root} yet: start it first"
-            raise CommandError(message, returncode=CANNOT)
-        try:
+        with told():
             getattr(self, options["verb"])(**options)
-        except DatabaseError as error:
-            reason = " ".join(str(error).split())
-            raise CommandError(f"the database failed: {reason}", returncode=CANNOT) from None
-        except OSError as error:
-            raise CommandError(f"the store failed: {error}", returncode=CANNOT) from None
 
     def show(self, value: object, text: str, *, as_json: bool) -> None:
         """Print a value as one line of JSON, or the text that says the same to a person."""
         self.stdout.write(json.dumps(value, default=_plain) if as_json else text)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Around what is asked of the records: what prevents it is told in a sentence."""
+    if not settings.MIRROR.storage.root.is_dir():
+        message = f"there is no mirror in {settings.MIRROR.storage.root} yet: start it first"
+        raise CommandError(message, returncode=CANNOT)
+    try:
+        yield
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
+        raise CommandError(f"the database failed: {reason}", returncode=CANNOT) from None
+    except OSError as error:
+        raise CommandError(f"the store failed: {error}", returncode=CANNOT) from None
 
 
 def add_verb(verbs: Any, name: str, text: str, *examples: str, command: str) -> CommandParser:
@@ -109,6 +119,21 @@ def group(name: str) -> int:
             f"there is no group {quote(name)}: `manage.py user create --group` makes one"
         )
     return found
+
+
+def new_token(
+    owner: str, name: str, end: datetime | None = None, limits: Sequence[Reach] = ()
+) -> str:
+    """A new access token of the user ``owner``, which nobody can be shown again."""
+    if not 0 < len(name) <= machine_tokens.LONGEST_NAME:
+        allowed = f"1 to {machine_tokens.LONGEST_NAME} characters"
+        raise CommandError(f"the token's name has {len(name)} characters; allowed {allowed}")
+    try:
+        return machine_tokens.create(user(owner), name, end, limits)
+    except IntegrityError:
+        raise CommandError(
+            f"{owner} has a token {quote(name)} already: revoke it, or take another name"
+        ) from None
 
 
 def moment(text: str | None) -> datetime | None:

@@ -14,8 +14,7 @@ from cache.retention.contents import PAGE
 from cache.retention.evict import Removed
 from cache.retention.plan import Planner, Unit
 from cache.retention.policy import Image, LoneBlob, Policy, Reason
-from cache.retention.run import TURN, Busy
-from cache.streaming.flight import exclusive
+from cache.retention.run import alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +110,7 @@ def purge(
     """
     mirror = runtime.current()
     size = 0
-    with reserve.drawn_upon(), exclusive(mirror.locks, "retention", TURN) as is_alone:
-        if not is_alone:
-            raise Busy("another eviction is at work")
+    with reserve.drawn_upon(), alone():
         for units in _units(found, f"purged by {by}: {why}" if why else f"purged by {by}"):
             for removed in evict.purge(units, mirror.store, by, mirror.now()):
                 size += removed.size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from cache.retention.evict import Removed, evict, remove_doomed
 from cache.retention.pins import list_pins
 from cache.retention.plan import Planner, Target, Unit
 from cache.retention.policy import Image, Key, LoneBlob, Policy, key_of, policy_of
-from cache.streaming.flight import exclusive
+from cache.streaming.flight import exclusive_file, lock_file
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,18 @@ _ROLL_PATIENCE = 5.0
 
 class Busy(Exception):
     """Another run is at work and does not end."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Remove something while nobody else does, here or in another process.
+
+    Raises :class:`Busy`, and ``OSError`` where nobody can: on a store that cannot be written to.
+    """
+    with exclusive_file(lock_file(runtime.current().locks, "retention"), TURN) as is_alone:
+        if not is_alone:
+            raise Busy("another eviction is at work")
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +104,8 @@ class Run:
             # It is in nobody's way: whoever reads what it prints may take his time.
             target = self._work()
         else:
-            mirror = runtime.current()
-            with (
-                reserve.drawn_upon() as owed,
-                exclusive(mirror.locks, "retention", TURN) as is_alone,
-            ):
-                if not is_alone:
-                    raise Busy("another eviction is at work")
-                remove_doomed(mirror.store)
+            with reserve.drawn_upon() as owed, alone():
+                remove_doomed(runtime.current().store)
                 target = self._work(owed)
         use = measure()
         held = use.held - (self.summary.size if self.dry_run else 0)

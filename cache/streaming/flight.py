@@ -55,7 +55,7 @@ def exclusive(folder: Path, key: str, timeout: float) -> Iterator[bool]:
     After ``timeout`` seconds, or where no lock file can be made, it goes on without: the lock
     saves work, nothing depends on it. It falls with its process.
     """
-    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock"
+    path = lock_file(folder, key)
     with ExitStack() as held:
         try:
             is_held = held.enter_context(exclusive_file(path, timeout))
@@ -63,6 +63,11 @@ def exclusive(folder: Path, key: str, timeout: float) -> Iterator[bool]:
             log.warning("Work is not shared with other processes: %s", error)
             is_held = False
         yield is_held
+
+
+def lock_file(folder: Path, key: str) -> Path:
+    """The file in ``folder`` by which :func:`exclusive` holds ``key``."""
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock"
 
 
 @contextmanager

@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.request",
         "cache.meters",
         "cache.metrics",
+        "cache.which_database",
     },
     "dashboard": {
         "cache.access",
@@ -59,6 +60,7 @@ ROOMS: dict[str, set[str]] = {
         "cache.streaming",
         "cache.upkeep",
         "cache.warm",
+        "cache.which_database",
         "cache.wording",
     },
     "cache.api": {
@@ -86,9 +88,11 @@ ROOMS: dict[str, set[str]] = {
         "cache.schema",
         "cache.streaming",
         "cache.upstream",
+        "cache.which_database",
     },
     "cache.probe": {"cache.config"},
     "cache.schema": set(),
+    "cache.which_database": {"cache.config"},
     "cache.moving": {"cache.schema"},
     "cache.importing": {"cache.catalog", "cache.streaming"},
     "cache.naming": {"cache.config"},

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from cache import which_database
 from tests.commands.shell import (
     CALLS,
     Ended,
@@ -159,10 +161,13 @@ def test_a_mirror_that_was_never_started(name: str, tmp_path: Path) -> None:
 
 @WITHOUT_DATABASE
 @EVERY
-def test_a_database_that_is_away(name: str, prepared: Path) -> None:
+def test_a_database_that_is_away(name: str, prepared: Path, tmp_path: Path) -> None:
     url = "postgresql://mirror:secret-word@127.0.0.1:1/mirror"
+    root = tmp_path / "root"
+    shutil.copytree(prepared, root)
+    which_database.leave(root, which_database.by_address(url))
 
-    ended = run((name, *CALLS[name]), environ_of(prepared, DATABASE_URL=url))
+    ended = run((name, *CALLS[name]), environ_of(root, DATABASE_URL=url))
 
     assert "Traceback" not in ended.err, str(ended)
     assert "secret-word" not in ended.out + ended.err
@@ -307,3 +312,12 @@ def test_json_is_all_that_is_printed(command: tuple[str, ...], prepared: Path) -
     lines = ended.out.splitlines()
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_a_password_that_nobody_is_there_to_type(prepared: Path) -> None:
+    ended = run(("user", "create", "alice"), environ_of(prepared), start_new_session=True)
+
+    assert (ended.code, ended.out) == (2, ""), str(ended)
+    assert ended.err.startswith("CommandError: there is no terminal to ask for the password: ")
+    assert "--password-stdin" in ended.err
+    assert ended.err.count("\n") == 1

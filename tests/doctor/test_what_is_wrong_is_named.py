@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from tests import database
 from tests.doctor.conftest import Examine
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require_root
+from tests.e2e.processes import free_port
 from tests.fakes.authentication import TokenService
 from tests.fakes.certificates import Authority
 from tests.fakes.faults import Fault
@@ -238,6 +240,44 @@ def test_a_database_that_does_not_answer(examine: Examine) -> None:
     assert PASSWORD not in report.everything
 
 
+@pytest.mark.one_database
+def test_a_database_that_is_not_the_mirrors(
+    examine: Examine, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    with Mirror(root, upstream.url):
+        pass
+    used = {"engine": "PostgreSQL", "host": "db.example", "port": 5432, "name": "records"}
+    (root / "database.json").write_text(json.dumps(used))
+
+    report = examine()
+
+    assert report.code == 1
+    found = f"the mirror in {root} uses PostgreSQL records on db.example, and this was given "
+    assert report.of("database") == [("error", f"{found}SQLite (no DATABASE_URL)")]
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_database_without_tables(
+    examine: Examine, upstream: FakeUpstream, tmp_path: Path, is_there: bool
+) -> None:
+    """The mirror that answers there is another one; this root's has lost its database."""
+    root = tmp_path / "root"
+    (root / "blobs").mkdir(parents=True)
+    if is_there:
+        (root / "mirror.sqlite3").touch()
+    with Mirror(tmp_path / "other", upstream.url) as mirror:
+        report = examine(REGISTRY_HTTP_ADDR=mirror.address)
+
+    assert report.code == 0, report.everything
+    is_empty = ("ok", "it has no tables yet: the next start makes them")
+    assert (is_empty in report.of("database")) == is_there
+    unknown = "/v2/ answers; what is held is not known here, so nothing is pulled"
+    assert report.of("a client's pull") == [("ok", unknown)]
+    assert (root / "mirror.sqlite3").exists() == is_there
+
+
 def test_a_port_that_another_program_has(examine: Examine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -245,6 +285,38 @@ def test_a_port_that_another_program_has(examine: Examine) -> None:
 
     assert report.code == 1
     assert report.of(f"port {port}") == [("error", "what listens there is no mirror")]
+
+
+def test_the_metrics_port_that_another_program_has(examine: Examine) -> None:
+    with FakeUpstream() as other:
+        port = other.port
+        report = examine(
+            REGISTRY_HTTP_DEBUG_ADDR=f"127.0.0.1:{port}",
+            REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED="true",
+        )
+
+    assert report.code == 1
+    found = f"port {port} is in use: another program listens on 127.0.0.1:{port}"
+    assert report.of(f"port {port}") == [("error", found)]
+
+
+@pytest.mark.parametrize("token", ["", "a-token-of-more-than-16"])
+def test_the_metrics_port_that_the_mirror_has(
+    examine: Examine, upstream: FakeUpstream, tmp_path: Path, token: str
+) -> None:
+    port = free_port()
+    metrics = {
+        "REGISTRY_HTTP_DEBUG_ADDR": f"127.0.0.1:{port}",
+        "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED": "true",
+        **({"REGISTRY_HTTP_DEBUG_PROMETHEUS_TOKEN": token} if token else {}),
+    }
+    free = examine(**metrics)
+    with Mirror(tmp_path / "root", upstream.url, **metrics) as mirror:
+        report = examine(REGISTRY_HTTP_ADDR=mirror.address, **metrics)
+
+    free_words = "it is free for metrics: the next start listens there"
+    assert free.of(f"port {port}") == [("ok", free_words)]
+    assert report.of(f"port {port}") == [("ok", "metrics are read there")]
 
 
 def test_few_open_files(examine: Examine) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cache import which_database
 from tests.access.conftest import (
     MIRRORS_OWN,
     PASSWORD,
@@ -90,6 +91,12 @@ def before() -> Iterator[Before]:
         yield Before(root, upstream, images, access_token, token, session, environ)
 
 
+@pytest.fixture(autouse=True)
+def not_moved_yet(before: Before) -> None:
+    """Each test moves the same mirror, which has not been moved before."""
+    which_database.leave(before.root, which_database.Database())
+
+
 def _manage(environ: dict[str, str], *words: str) -> str:
     ended = subprocess.run(
         (sys.executable, "manage.py", *words),
@@ -147,6 +154,7 @@ def test_a_dry_run_says_what_there_is_and_makes_nothing(before: Before, url: str
     assert {one["table"]["name"]: one["table"]["rows"] for one in each} == held
     assert last["summary"] == {"rows": sum(held.values()), "tables": len(held), "is_dry": True}
     assert asked(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+    assert which_database.left_in(before.root) == which_database.Database()
 
 
 def test_everything_is_there_afterwards(before: Before, url: str) -> None:
@@ -157,6 +165,10 @@ def test_everything_is_there_afterwards(before: Before, url: str) -> None:
     assert (code, err) == (0, "")
     assert "moved " in out
     assert "next: set DATABASE_URL" in out
+    assert which_database.left_in(before.root) == which_database.by_address(url)
+    code, _, err = call(before.root, "user", "deactivate", "alice")
+    assert code == 2, "commands act on the old file no more"
+    assert "set DATABASE_URL to it" in err
     assert _tables(before.file) == held
     for name, rows in held.items():
         assert asked(url, f"SELECT count(*) FROM {name}") == [(len(rows),)], name  # noqa: S608

@@ -82,9 +82,10 @@ def test_a_pattern_asks_first(
     mirror: Mirror, upstream: FakeUpstream, images: dict[str, Image]
 ) -> None:
     before = held(mirror.root)
-    code, out, err = _manage(mirror, upstream, "purge", "acme/**")
+    code, out, err = _manage(mirror, upstream, "purge", "acme/**", "--json")
     assert (code, "add --yes" in err) == (2, True)
-    assert out == "acme/a:1\nacme/a:2\n"
+    assert out == "", "there is only JSON, of what was removed"
+    assert err.startswith("acme/a:1\nacme/a:2\n")
     code, shown = call_on_terminal(mirror.root, "purge", "acme/**", says="n\n")
     assert (code, "nothing was purged" in shown) == (1, True)
     assert held(mirror.root) == before

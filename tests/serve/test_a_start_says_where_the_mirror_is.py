@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,18 @@ def test_warnings_come_before_the_start(start: Start) -> None:
 
     mirror.wait_until_it_answers()
 
-    assert mirror.errors.startswith("warning: REGISTRY_REDIS_ADDR: redis: ignored: ")
+    first, _, _ = mirror.errors.partition("\n")
+    assert ' level=warning msg="REGISTRY_REDIS_ADDR: redis: ignored: ' in first
+
+
+def test_warnings_are_in_the_logs_format(start: Start) -> None:
+    mirror = start(REGISTRY_REDIS_ADDR="localhost:6379", REGISTRY_LOG_FORMATTER="json")
+
+    mirror.wait_until_it_answers()
+
+    first, *_ = map(json.loads, mirror.errors.splitlines())
+    assert first["level"] == "warning"
+    assert first["msg"].startswith("REGISTRY_REDIS_ADDR: redis: ignored: ")
 
 
 def test_a_second_start_finds_everything_ready(start: Start) -> None:

@@ -10,6 +10,7 @@ import urllib.request
 from datetime import datetime
 from pathlib import Path
 
+from cache import which_database
 from tests.e2e.mirror import PROJECT, WORKERS
 from tests.e2e.processes import PATIENCE, environment
 from tests.fakes.faults import Fault
@@ -159,8 +160,11 @@ def status_of(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_database_that_is_away_leaves_the_rest(watched: Watched) -> None:
     """What the processes show of themselves needs none; the exit code says that not all is told."""
-    wrong = {**watched.environ, "DATABASE_URL": "postgresql://m:m@127.0.0.1:1/m"}
+    url = "postgresql://m:m@127.0.0.1:1/m"
+    wrong = {**watched.environ, "DATABASE_URL": url}
     assert watched.status().returncode == 0
+    root = Path(wrong["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY"])
+    which_database.leave(root, which_database.by_address(url))
 
     ended = subprocess.run(
         COMMAND, cwd=PROJECT, env=wrong, capture_output=True, text=True, timeout=PATIENCE

@@ -24,7 +24,7 @@ ERRORS = 1
 class Command(BaseCommand):
     help = (
         "Check the configuration, the store, the database, each upstream, the clock, the limit of "
-        "open files, the port, and whether a client on this machine could pull. A line for each, "
+        "open files, the ports, and whether a client on this machine could pull. A line for each, "
         "with what to do."
     )
     requires_system_checks = ()

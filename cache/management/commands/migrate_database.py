@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from cache import moving, runtime
+from cache import moving, runtime, which_database
 from cache.config import values
 from cache.config.document import Scalar
+from cache.management.commands.serve import leave_word
 from cache.management.explained import explain
 from cache.management.progress import Progress
 
@@ -70,13 +71,15 @@ class Command(BaseCommand):
                 returncode=CANNOT,
             )
         root = settings.MIRROR.storage.root
-        source = moving.Source(options["source"] or root / "mirror.sqlite3")
+        source = moving.Source(options["source"] or which_database.file_of(root))
         target = moving.Target(url)
         try:
             if options["source"] is None:
                 _check_stopped(root)
             with source.opened(), target.opened():
                 moved = self._move(source, target, options)
+            if options["source"] is None and not options["dry_run"]:
+                leave_word(which_database.by_address(url))
         except moving.Refused as refused:
             raise CommandError(str(refused), returncode=CANNOT) from None
         except OSError as error:

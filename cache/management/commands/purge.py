@@ -80,12 +80,13 @@ class Command(BaseCommand):
         )
 
     def _ask(self, found: Found) -> None:
+        """Ask on standard error: standard output is for what was removed."""
         things: list[Image | LoneBlob] = [*found.images, *found.blobs]
         if len(things) > 1:
             for thing in things[:_MOST_SHOWN]:
-                self.stdout.write(title(thing))
+                self.stderr.write(title(thing))
             if len(things) > _MOST_SHOWN:
-                self.stdout.write(f"and {len(things) - _MOST_SHOWN} more")
+                self.stderr.write(f"and {len(things) - _MOST_SHOWN} more")
             self._confirm(f"Purge these {len(things)}?")
         for thing in things:
             if found.is_pinned(thing.digest):
@@ -95,7 +96,7 @@ class Command(BaseCommand):
         if not sys.stdin.isatty():
             message = f"{question} There is nobody to ask: add --yes"
             raise CommandError(message, returncode=CANNOT)
-        self.stdout.write(f"{question} [y/N] ", ending="")
-        self.stdout.flush()
+        self.stderr.write(f"{question} [y/N] ", ending="")
+        self.stderr.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise CommandError("nothing was purged", returncode=NOTHING)

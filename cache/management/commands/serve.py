@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from cache import runtime, schema
+from cache import runtime, schema, which_database
 from cache.access.first_user import BadFirstUser, FirstUser, make_first_user
 from cache.config import ConfigError, capacity, listener
 from cache.management.explained import explain
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
     from cache.config import Address, Config
+
+log = logging.getLogger(__name__)
 
 GUNICORN = (
     "-m",
@@ -62,7 +65,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         config: Config = settings.MIRROR
         for warning in config.warnings:
-            self.stderr.write(f"warning: {warning}")
+            log.warning("%s", warning)
         prepare_capacity()
         prepare_root(config.storage.root)
         prepare_store(config)
@@ -71,7 +74,7 @@ class Command(BaseCommand):
             prepare_port(listener.binding(config.http.metrics.addr), "http.debug.addr")
         prepare_database()
         first_user = prepare_first_user(config.storage.root)
-        self.sweep(config)
+        sweep(config)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(banner(config))
         if first_user is not None:
@@ -80,12 +83,13 @@ class Command(BaseCommand):
         self.stderr.flush()
         become_gunicorn()
 
-    def sweep(self, config: Config) -> None:
-        """Clear away what a killed mirror left. What stays is in nobody's way."""
-        try:
-            runtime.sweep(config)
-        except OSError as error:
-            self.stderr.write(f"warning: leftovers of an earlier run stay: {error}")
+
+def sweep(config: Config) -> None:
+    """Clear away what a killed mirror left. What stays is in nobody's way."""
+    try:
+        runtime.sweep(config)
+    except OSError as error:
+        log.warning("Leftovers of an earlier run stay: %s", error)
 
 
 @contextmanager
@@ -174,11 +178,35 @@ def prepare_database() -> None:
             )
         if found.is_behind:
             call_command("migrate", interactive=False, verbosity=0)
+        _take_over(settings.MIRROR)
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
     finally:
         connection.close()
+
+
+def _take_over(config: Config) -> None:
+    """Have this be the mirror's database: who starts the mirror decides, perhaps by mistake."""
+    try:
+        which_database.check(config)
+    except which_database.NotTheMirrors as error:
+        log.warning("%s: from now on the mirror uses this one", error.found)
+    leave_word(which_database.of(config))
+
+
+def leave_word(database: which_database.Database) -> None:
+    """Have the mirror's commands refuse from now on to act on another database."""
+    root = settings.MIRROR.storage.root
+    try:
+        which_database.leave(root, database)
+    except OSError as error:
+        # A full disk is no reason to stay away.
+        log.warning(
+            "%s cannot be written (%s): commands may take another database for the mirror's",
+            root / which_database.FILE_NAME,
+            error.strerror,
+        )
 
 
 def _keep_from_others(database: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.db import IntegrityError
 
 from cache import runtime
 from cache.access import machine_tokens
@@ -60,19 +59,10 @@ class Command(AccessCommand):
             access.add_json(each)
 
     def create(self, **options: Any) -> None:
-        owner, name = access.user(options["user"]), options["name"]
+        name = options["name"]
         limits = [access.reach(each, options["upstream"]) for each in options["limit"]]
-        if not 0 < len(name) <= machine_tokens.LONGEST_NAME:
-            allowed = f"1 to {machine_tokens.LONGEST_NAME} characters"
-            raise CommandError(f"the token's name has {len(name)} characters; allowed {allowed}")
         end = access.moment(options["expires"])
-        try:
-            token = machine_tokens.create(owner, name, end, limits)
-        except IntegrityError:
-            raise CommandError(
-                f"{options['user']} has a token {quote(name)} already: revoke it, or take "
-                "another name"
-            ) from None
+        token = access.new_token(options["user"], name, end, limits)
         mirror = f"{listener.url(settings.MIRROR.http)}/t/{token}/"
         shown = {"user": options["user"], "name": name, "token": token, "expires_at": end}
         text = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError
@@ -100,7 +101,15 @@ class Command(AccessCommand):
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline(users.LONGEST_PASSWORD + 2).rstrip("\r\n")
-    first, second = getpass.getpass(), getpass.getpass("Password (again): ")
+    try:
+        with warnings.catch_warnings():
+            # It would read from whatever there is instead.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            first, second = getpass.getpass(), getpass.getpass("Password (again): ")
+    except (getpass.GetPassWarning, EOFError):
+        message = "there is no terminal to ask for the password: add --password-stdin and write "
+        message += "the password to standard input, or add --no-password"
+        raise CommandError(message, returncode=access.CANNOT) from None
     if first != second:
         raise CommandError("the two passwords differ")
     return first

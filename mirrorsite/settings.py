@@ -168,6 +168,8 @@ DATABASES = {"default": _database(MIRROR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_URL = "/dashboard/login/"
+# Where a sign-in leads to that names no page of ours.
+LOGIN_REDIRECT_URL = PLACE
 
 # The cookies are the dashboard's: no pull sends them, no script reads the session's. Whether they
 # are for TLS only depends on how the page came, see mirrorsite.stack.

@@ -134,7 +134,9 @@ SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 MIDDLEWARE = [
     "cache.api.handlers.protocol_answers",
     "mirrorsite.static.StaticFiles",
+    "mirrorsite.stack.believe_proxies",
     "mirrorsite.stack.content_security_policy",
+    "mirrorsite.stack.secure_cookies",
     "mirrorsite.stack.Security",
     "mirrorsite.stack.Frames",
     "mirrorsite.stack.Sessions",
@@ -167,12 +169,13 @@ DATABASES = {"default": _database(MIRROR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_URL = "/dashboard/login/"
+# Where a sign-in leads to that names no page of ours.
+LOGIN_REDIRECT_URL = PLACE
 
-# The cookies are the dashboard's: no pull sends them, no script reads the session's, and where the
-# mirror speaks TLS they leave over TLS only.
+# The cookies are the dashboard's: no pull sends them, no script reads the session's. Whether they
+# are for TLS only depends on how the page came, see mirrorsite.stack.
 SESSION_COOKIE_NAME = "mirrorsite_session"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PLACE
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MIRROR.http.tls is not None
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_NAME = "mirrorsite_csrf"

@@ -1,5 +1,7 @@
 """What only the dashboard needs of every request: sessions, CSRF, sign-in, messages, its headers.
 
+And what a front proxy says of it, which `/v2/` asks for where it needs it: cache.api.forwarding.
+
 Django has one list of middleware for all paths. Here each of the dashboard's steps aside at once
 for any other path, so that a pull neither reads a session nor gets a cookie.
 """
@@ -17,6 +19,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 
 from cache import request as asking
+from cache.api.forwarding import client_address, comes_from_proxy, own_address
 from dashboard.theme import PLACE
 from dashboard.views.trouble import unavailable
 
@@ -137,6 +140,44 @@ def content_security_policy(
         if _is_ours(request):
             response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
             response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return answer
+
+
+def believe_proxies(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: what a trusted proxy passes on looks as if the client itself had sent it here.
+
+    Whatever compares or counts addresses finds them where Django has them: the check of a form's
+    origin, the count of wrong passwords.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if _is_ours(request) and comes_from_proxy(request):
+            scheme, _, host = own_address(request).partition("://")
+            seen = {"REMOTE_ADDR": client_address(request), "HTTP_HOST": host}
+            # `META` is the server's own environment, where Django looks for the scheme, too.
+            request.META.update(seen, **{"wsgi.url_scheme": scheme})
+        return get_response(request)
+
+    return answer
+
+
+def secure_cookies(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: the cookies of a page that came over TLS leave over TLS only.
+
+    Django knows one answer for all requests, but who else speaks TLS is the proxy's to say.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if _is_ours(request) and request.is_secure():
+            for cookie in response.cookies.values():
+                cookie["secure"] = True
         return response
 
     return answer

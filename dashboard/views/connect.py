@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -77,8 +76,7 @@ def _name(given: str) -> str:
 
 def _page(request: HttpRequest, token: str, whose: str) -> HttpResponse:
     """The mirror's address is the one by which the viewer came."""
-    is_secure = request.is_secure() or settings.MIRROR.http.tls is not None
-    url = f"{'https' if is_secure else 'http'}://{request.get_host()}"
+    url = f"{request.scheme}://{request.get_host()}"
     return page(
         request,
         "connect.html",

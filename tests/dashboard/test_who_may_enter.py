@@ -40,6 +40,13 @@ def test_a_password_opens_it(client: Client) -> None:
     assert client.get("/dashboard/").status_code == 200
 
 
+@pytest.mark.parametrize("wanted", ["//evil.example/", "https://evil.example/dashboard/", ""])
+def test_a_sign_in_leads_to_no_other_site(client: Client, wanted: str) -> None:
+    make_user("vera", "viewer")
+    form = {"username": "vera", "password": PASSWORD, "next": wanted}
+    assert client.post(LOGIN, form).headers["Location"] == "/dashboard/"
+
+
 def test_staff_without_a_role_see_nothing(client: Client) -> None:
     make_user("new", None)
     assert sign_in(client, "new") == 302

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ from tests.fakes.upstream import FakeUpstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-#: Of the composition's network, which this machine is in, too.
-SUBNET, GATEWAY = "172.30.98.0/24", "172.30.98.1"
+#: Of the composition's network, which this machine is in, too, and of the front proxy in it.
+SUBNET, GATEWAY, FRONT = "172.30.98.0/24", "172.30.98.1", "172.30.98.7"
 
 POSTGRES = """\
 #!/bin/sh
@@ -51,7 +52,7 @@ exec $as $bin/postgres -D $data -c listen_addresses="*" -c unix_socket_directori
 
 
 def _composed(tmp_path: Path, **settings: str) -> dict[str, Any]:
-    """The services as docker-compose understands the file; it is not told to run them here."""
+    """The file as docker-compose understands it, which is not told to run anything here."""
     require("docker-compose")
     file = shutil.copy(PROJECT / "deploy/compose.yaml", tmp_path)
     ended = subprocess.run(
@@ -61,16 +62,16 @@ def _composed(tmp_path: Path, **settings: str) -> dict[str, Any]:
         text=True,
     )
     assert ended.returncode == 0, ended.stderr
-    services: dict[str, Any] = yaml.safe_load(ended.stdout)["services"]
-    return services
+    composed: dict[str, Any] = yaml.safe_load(ended.stdout)
+    return composed
 
 
 def test_the_compose_file_runs_the_mirror_alone(tmp_path: Path) -> None:
-    services = _composed(tmp_path)
+    services = _composed(tmp_path)["services"]
 
     assert [name for name, service in services.items() if "profiles" not in service] == ["mirror"]
     mirror = services["mirror"]
-    assert mirror["environment"] == {"DATABASE_URL": ""}
+    assert mirror["environment"]["DATABASE_URL"] == ""
     assert mirror["ports"] == ["0.0.0.0:5000:5000/tcp"]
     assert mirror["read_only"] is True
     assert mirror["cap_drop"] == ["ALL"]
@@ -78,7 +79,7 @@ def test_the_compose_file_runs_the_mirror_alone(tmp_path: Path) -> None:
 
 def test_the_compose_file_has_a_profile_with_postgresql_and_tls(tmp_path: Path) -> None:
     url = "postgresql://mirrorsite:secret@database/mirrorsite"
-    services = _composed(
+    composed = _composed(
         tmp_path,
         COMPOSE_PROFILES="production",
         DATABASE_URL=url,
@@ -86,15 +87,34 @@ def test_the_compose_file_has_a_profile_with_postgresql_and_tls(tmp_path: Path) 
         MIRROR_NAME="mirror.example",
         POSTGRES_PASSWORD="secret",
     )
+    services = composed["services"]
 
     assert {name for name, service in services.items() if "profiles" in service} == {
         "database",
         "front",
     }
-    assert services["mirror"]["environment"] == {"DATABASE_URL": url}
+    assert services["mirror"]["environment"]["DATABASE_URL"] == url
     assert services["mirror"]["ports"] == ["127.0.0.1:5000:5000/tcp"]
     assert services["front"]["environment"]["MIRROR_NAME"] == "mirror.example"
     assert services["database"]["environment"]["POSTGRES_PASSWORD"] == "secret"
+
+
+@pytest.mark.parametrize("settings", [{}, {"MIRROR_SUBNET": SUBNET, "MIRROR_FRONT": FRONT}])
+def test_the_front_proxy_alone_is_trusted(tmp_path: Path, settings: dict[str, str]) -> None:
+    composed = _composed(tmp_path, COMPOSE_PROFILES="production", **settings)
+
+    services = composed["services"]
+    trusted = services["mirror"]["environment"]["REGISTRY_HTTP_TRUSTED_PROXIES"]
+    assert trusted == services["front"]["networks"]["default"]["ipv4_address"]
+    assert trusted == settings.get("MIRROR_FRONT", trusted)
+    [network] = composed["networks"]["default"]["ipam"]["config"]
+    assert network["subnet"] == settings.get("MIRROR_SUBNET", network["subnet"])
+    # Docker gives its own addresses away from the first on, which is the gateway's: by that one
+    # come clients of the published port, in some set-ups all of them.
+    first, *_ = hosts = list(ip_network(network["subnet"]).hosts())
+    assert ip_address(trusted) in hosts
+    assert ip_address(trusted) != first
+    assert all("networks" not in services[name] for name in ("mirror", "database"))
 
 
 class Composition:
@@ -106,7 +126,6 @@ class Composition:
         self.port, self.secure_port = free_port(), free_port()
         shutil.copytree(PROJECT / "deploy", folder, dirs_exist_ok=True)
         composed = yaml.safe_load(self._file.read_text())
-        composed["networks"] = {"default": {"ipam": {"config": [{"subnet": SUBNET}]}}}
         # These are fixed, and taken on every address.
         composed["services"]["front"]["ports"] = [f"127.0.0.1:{self.secure_port}:443"]
         # A machine whose own limit is lower cannot give more.
@@ -119,6 +138,8 @@ class Composition:
             "HOME": str(folder),
             "MIRROR_LISTEN": "127.0.0.1",
             "MIRROR_PORT": str(self.port),
+            "MIRROR_SUBNET": SUBNET,
+            "MIRROR_FRONT": FRONT,
             **settings,
         }
         self.config = folder / "config.yml"
@@ -209,8 +230,18 @@ def test_with_postgresql_and_tls_in_front_it_runs(engine: Dockerd, tmp_path: Pat
 
         assert image.manifest == skopeo.copied(tmp_path / "image")["manifest.json"]
         assert composed.running() == {"mirror", "database", "front"}
+        assert _gives_cookies_for_tls(f"https://{front}", authority)
+        assert not _gives_cookies_for_tls(composed.url)
         held = composed.compose("exec", "-T", "mirror", "ls", "/var/lib/mirrorsite")
         assert "mirror.sqlite3" not in held.split()
+
+
+def _gives_cookies_for_tls(url: str, authority: Path | None = None) -> bool:
+    """Also when the client claims that it came over TLS."""
+    trust = ssl.create_default_context(cafile=authority)
+    told = {"X-Forwarded-Proto": "https"}
+    page = httpx.get(f"{url}/dashboard/login/", headers=told, verify=trust, trust_env=False)
+    return "Secure" in page.headers["Set-Cookie"]
 
 
 def _answers(url: str, authority: Path | None = None) -> bool:

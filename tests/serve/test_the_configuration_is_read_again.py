@@ -78,6 +78,13 @@ def sites(house: Scene) -> set[Any]:
     return {httpx.get(url, trust_env=False).headers.get("X-Site") for _ in range(20)}
 
 
+def cookies_for_tls(house: Scene) -> set[bool]:
+    """Whether the workers' cookies are for TLS only when somebody says that they came over it."""
+    url, told = f"{house.mirror.url}/dashboard/login/", {"X-Forwarded-Proto": "https"}
+    answers = (httpx.get(url, headers=told, trust_env=False) for _ in range(10))
+    return {"Secure" in answer.headers["Set-Cookie"] for answer in answers}
+
+
 def everywhere(house: Scene, path: str, wanted: int) -> bool:
     """Whether that is the answer again and again, whichever worker gives it."""
     return all(status(house, path) == wanted for _ in range(20))
@@ -177,6 +184,16 @@ def test_content_that_is_to_be_kept_no_longer_goes_at_once(house: Scene) -> None
         return not any(house.mirror.root.glob(f"blobs/*/*/{path.rpartition(':')[2]}"))
 
     eventually(is_gone, "a run of the janitor has come by")
+
+
+def test_another_proxy_is_believed_at_the_dashboard(house: Scene) -> None:
+    assert cookies_for_tls(house) == {False}
+
+    reload(house, {"http": {"trusted_proxies": ["127.0.0.1"]}})
+    eventually(lambda: cookies_for_tls(house) == {True}, "all workers believe it")
+
+    reload(house, {})
+    eventually(lambda: cookies_for_tls(house) == {False}, "none does any more")
 
 
 def test_levels_and_form_of_the_log_are_others(house: Scene) -> None:

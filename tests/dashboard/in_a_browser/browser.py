@@ -36,9 +36,20 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visitor:
-    """Somebody in front of the dashboard, in a browser of their own."""
+    """Somebody in front of the dashboard, in a browser of their own.
 
-    def __init__(self, browser: Browser, url: str, *, dark: bool = False, width: int = 1280):
+    One who is `careless` takes any certificate.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        url: str,
+        *,
+        dark: bool = False,
+        width: int = 1280,
+        careless: bool = False,
+    ):
         self.url = url
         self.console: list[str] = []
         self.elsewhere: list[str] = []
@@ -47,6 +58,7 @@ class Visitor:
             color_scheme="dark" if dark else "light",
             timezone_id="Europe/Berlin",
             locale="en-GB",
+            ignore_https_errors=careless,
         )
         self._context.set_default_timeout(PATIENCE)
         self.page: Page = self._context.new_page()

@@ -21,7 +21,7 @@ from tests.e2e.processes import run
 
 #: A shell, a few commands, and Python with what it needs to make a virtual environment.
 SYSTEM = ("base-files", "bash", "dash", "coreutils", "ca-certificates", "util-linux")
-PACKAGES = ("base-files", "bash", "dash", "coreutils", "ca-certificates", "python3-venv", "tzdata")
+PACKAGES = ("base-files", "bash", "dash", "coreutils", "ca-certificates", "python3-venv")
 
 #: What only the making of a package, or a system that boots, needs of them.
 NOT_NEEDED = frozenset({"debconf", "perl-base", "dpkg", "tar", "gpgv", "systemd"})

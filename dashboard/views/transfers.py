@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.overview import health, transfers
-from dashboard.views.page import needs, now, page, part, put_on_record
+from dashboard.views.page import needs, now, page, part, put_on_record, text_of
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -30,7 +30,7 @@ def live(request: HttpRequest) -> HttpResponse:
 def cancel(request: HttpRequest) -> HttpResponse:
     """End a transfer. Its bytes stay, so that the next pull goes on from there."""
     try:
-        digest = Digest.parse(request.POST.get("digest", ""))
+        digest = Digest.parse(text_of(request.POST, "digest"))
     except RegistryError:
         messages.error(request, "There is no such transfer: its digest is not valid.")
         return HttpResponseRedirect(reverse("admin:transfers"))

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from cache import models
 from cache.access.decision import Reach
+from cache.access.users import is_storable
 from cache.oci.pattern import Pattern
 
 
@@ -72,4 +73,6 @@ def list_grants() -> list[Listed]:
 
 def find_group(name: str) -> int | None:
     """The primary key of the group with this name."""
+    if not is_storable(name):
+        return None
     return Group.objects.filter(name=name).values_list("pk", flat=True).first()

@@ -43,7 +43,8 @@ def read_end(text: str, now: datetime) -> datetime:
             end = now + timedelta(days=int(text[:-1]))
         elif "-" in text:
             given = datetime.fromisoformat(text)
-            end = given if given.tzinfo else given.replace(tzinfo=UTC)
+            # Near the year 10000 there are moments that have no name in UTC.
+            end = (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
         else:
             end = now + values.duration(Scalar(text))
     except (ValueError, OverflowError, Refused):

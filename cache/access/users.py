@@ -133,13 +133,23 @@ def credential_of(row: Any) -> str:
     return str(row.get_session_auth_hash()[:32])
 
 
-@question
-def find_user(name: str) -> int | None:
-    """The primary key of the user with this name, active or not."""
+def is_storable(name: str) -> bool:
+    """Whether the database could have such a name, and may be asked for it.
+
+    PostgreSQL's driver takes no lone surrogate, as comes from a command line in another encoding,
+    and no NUL.
+    """
     try:
         name.encode()
     except UnicodeEncodeError:
-        # From a command line in another encoding; PostgreSQL's driver does not take it.
+        return False
+    return "\x00" not in name
+
+
+@question
+def find_user(name: str) -> int | None:
+    """The primary key of the user with this name, active or not."""
+    if not is_storable(name):
         return None
     users = get_user_model().objects
     found: int | None = users.filter(username=name).values_list("pk", flat=True).first()

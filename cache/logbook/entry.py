@@ -27,7 +27,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 #: address, and the signed queries of a CDN's addresses.
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic|negotiate)\s+[\w.~+/=-]{6,}"), r"\1 ***"),
-    (re.compile(r"(?i)(://)[^/\s:@]*:[^/\s@]+@"), r"\1***@"),
+    (re.compile(r"(//)[^/\s:@]*:[^/\s@]+@"), r"\1***@"),  # a path may begin with the slashes
     (asking.ACCESS_TOKEN, "mirror_***"),
     (
         re.compile(

@@ -44,6 +44,9 @@ SIZES = {"": "any", "1": "1 MiB or more", "100": "100 MiB or more", "1024": "1 G
 SIZES |= {"10240": "10 GiB or more", "0": "nothing here"}
 PINNED = {"": "any", "yes": "pinned, or part of it", "no": "not pinned"}
 
+#: Stands for the moment of the last pull where there was none. No blank: a view strips its texts.
+_NEVER = "-"
+
 _MIB = 1024**2
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -227,13 +230,13 @@ def _after_newest(wanted: QuerySet[models.Repository], after: str) -> QuerySet[m
 
 
 def _after_oldest(wanted: QuerySet[models.Repository], after: str) -> QuerySet[models.Repository]:
-    at, _, key = after.partition(" ")
     rows = wanted.order_by(F("pulled_at").asc(nulls_first=True), "pk")
-    if not _is_number(key):
-        return rows
-    if not at:
+    at, _, key = after.partition(" ")
+    if at == _NEVER and _is_number(key):
         return rows.filter(Q(pulled_at=None, pk__gt=int(key)) | Q(pulled_at__isnull=False))
-    last = _EPOCH + timedelta(microseconds=int(at)) if _is_number(at) else _EPOCH
+    if not (_is_number(at) and _is_number(key)):
+        return rows
+    last = _EPOCH + timedelta(microseconds=int(at))
     return rows.filter(pulled_at__gte=last).filter(Q(pulled_at__gt=last) | Q(pk__gt=int(key)))
 
 
@@ -243,7 +246,7 @@ def _is_number(text: str) -> bool:
 
 def _moment(row: models.Repository) -> str:
     if row.pulled_at is None:
-        return f" {row.pk}"
+        return f"{_NEVER} {row.pk}"
     return f"{(row.pulled_at - _EPOCH) // timedelta(microseconds=1)} {row.pk}"
 
 

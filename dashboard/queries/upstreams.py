@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from cache import diagnosis, runtime, wording
-from cache.config import Proxy
+from cache.config import Exec, Proxy
 from cache.diagnosis import Step
+from cache.freshness import Windows
 from cache.models import QuotaSample
 from cache.models import Tag as TagRow
 from cache.oci.errors import RegistryError
@@ -18,6 +18,24 @@ from cache.oci.reference import RepositoryName, Tag, hub_name
 
 #: What a secret is shown as.
 MASKED = "set, not shown"
+
+#: What it means that an option is not set, if it is more than that there is none.
+_UNSET = {
+    "registry": "what remoteurl says",
+    "username": "anonymous",
+    "exec.lifetime": "until upstream refuses it",
+    "auth_realm": "only its own domain",
+    "ca": "the system's",
+    "proxy": "what the environment says",
+    "bandwidth": "no bound",
+    "allow": "everything",
+    "deny": "nothing",
+    "ttl": "for ever",
+}
+_TRUE = {
+    "insecure_skip_verify": "true: anyone may pose as it",
+    "offline": "true: it is never asked",
+}
 
 _HUB_IMAGE = ("library/busybox", "latest")
 
@@ -42,35 +60,43 @@ class BadImage(Exception):
 
 
 def settings(proxy: Proxy) -> list[Setting]:
-    """The configuration of an upstream, in the words of the file."""
-    rows: list[tuple[str, str]] = [
-        ("remoteurl", proxy.remoteurl),
-        ("username", proxy.username or "anonymous"),
-        ("password", MASKED if proxy.password else "none"),
-        ("exec", proxy.exec.command if proxy.exec else "none"),
-        ("auth_realm", ", ".join(proxy.auth_realm) or "only its own domain"),
-        ("ca", _path(proxy.ca, "the system's")),
-        ("client_certificate", _path(proxy.client_certificate, "none")),
-        (
-            "insecure_skip_verify",
-            "true: anyone may pose as it" if proxy.insecure_skip_verify else "false",
-        ),
-        ("proxy", _without_user(proxy.proxy) or "what the environment says"),
-        ("offline", "true: it is never asked" if proxy.offline else "false"),
-        ("connect_timeout", _time(proxy.connect_timeout)),
-        ("first_byte_timeout", _time(proxy.first_byte_timeout)),
-        ("stall_timeout", _time(proxy.stall_timeout)),
-        ("max_connections", str(proxy.max_connections)),
-        ("bandwidth", wording.rate(proxy.bandwidth) if proxy.bandwidth else "no bound"),
-        ("allow", ", ".join(map(str, proxy.allow)) or "everything"),
-        ("deny", ", ".join(map(str, proxy.deny)) or "nothing"),
-        ("ttl", _time(proxy.ttl) if proxy.ttl is not None else "for ever"),
-        ("on_deleted", proxy.on_deleted),
-        ("negative_ttl", _time(proxy.negative_ttl)),
-        ("quota_reserve", wording.percent(proxy.quota_reserve)),
-        ("quota_freshness", _time(proxy.quota_freshness)),
-    ]
-    return [Setting(name, value) for name, value in rows]
+    """The configuration of an upstream, in the words of the file: each option, no secret."""
+    return list(_lines(proxy))
+
+
+def _lines(section: Proxy | Exec, above: str = "") -> Iterator[Setting]:
+    """A line for each field. One that has no place in the section's `repr` is a secret."""
+    for field in fields(section):
+        name, value = f"{above}{field.name}", getattr(section, field.name)
+        if isinstance(value, Exec):
+            yield from _lines(value, f"{name}.")
+        else:
+            yield Setting(name, _shown(name, value, is_secret=not field.repr))
+
+
+def _shown(name: str, value: object, *, is_secret: bool) -> str:
+    match value:
+        case None | "" | ():
+            return _UNSET.get(name, "none")
+        case str() if name == "proxy":
+            return _without_user(value)
+        case _ if is_secret:
+            return MASKED
+        case bool():
+            return _TRUE.get(name, "true") if value else "false"
+        case int() if name == "bandwidth":
+            return wording.rate(value)
+        case float():
+            return wording.percent(value)
+        case timedelta():
+            return _time(value)
+        case Windows():
+            rules = (f"{rule}: {_time(window)}" for rule, window in value.rules)
+            return ", ".join((*rules, f"{'others: ' if value.rules else ''}{_time(value.default)}"))
+        case tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)
 
 
 def configured() -> tuple[Proxy, ...]:
@@ -142,17 +168,11 @@ def _parsed(proxy: Proxy, image: str) -> tuple[RepositoryName, Tag]:
         ) from None
 
 
-def _path(path: Path | None, otherwise: str) -> str:
-    return str(path) if path else otherwise
-
-
 def _time(value: timedelta) -> str:
     return wording.duration(value.total_seconds()) if value else "0 s"
 
 
 def _without_user(address: str) -> str:
-    if not address:
-        return ""
     parts = urlsplit(address)
     host = parts.netloc.rpartition("@")[2]
     user = "***@" if "@" in parts.netloc else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,15 +16,13 @@ from cache.access.decision import Reach, Visibility
 from cache.access.reading import Unreadable
 from cache.oci.errors import quote
 from dashboard.queries import access
-from dashboard.views.page import needs, now, page, put_on_record
-
-LONGEST_SEARCH = 200
+from dashboard.views.page import is_key, needs, now, page, put_on_record, text_of
 
 
 @needs("cache.view_grant")
 def overview(request: HttpRequest) -> HttpResponse:
     """The page."""
-    text = request.GET.get("text", "")[:LONGEST_SEARCH].strip()
+    text = text_of(request.GET, "text")
     user_names, group_names = access.holders()
     return page(
         request,
@@ -45,10 +45,10 @@ def create_grant(request: HttpRequest) -> HttpResponse:
     """Give a user or a group the right to pull some private repositories."""
     form = request.POST
     try:
-        reach, name = _reach(request), form.get("holder", "").strip()
-        ends = form.get("ends", "").strip()
+        reach, name = _reach(request), text_of(form, "holder")
+        ends = text_of(form, "ends")
         end = reading.read_end(ends, now()) if ends else None
-        if form.get("kind") == "group":
+        if text_of(form, "kind") == "group":
             grants.create(reach, group=_group(name), expires_at=end)
             who = f"the group {name}"
         else:
@@ -63,7 +63,7 @@ def create_grant(request: HttpRequest) -> HttpResponse:
 @needs("cache.delete_grant")
 def remove_grant(request: HttpRequest) -> HttpResponse:
     """Take such a right away."""
-    number = request.POST.get("grant", "")
+    number = text_of(request.POST, "grant")
     listed = next((one for one in grants.list_grants() if str(one.id) == number), None)
     if listed is None or not grants.remove(listed.id):
         return _refuse(request, Unreadable("there is no such grant any more"))
@@ -75,7 +75,7 @@ def remove_grant(request: HttpRequest) -> HttpResponse:
 @needs("cache.change_accesstoken")
 def revoke_token(request: HttpRequest) -> HttpResponse:
     """Have an access token be worthless at once."""
-    owner, name = request.POST.get("user", ""), request.POST.get("name", "")
+    owner, name = text_of(request.POST, "user"), text_of(request.POST, "name")
     user = users.find_user(owner)
     if user is None or not machine_tokens.revoke(user, name, now()):
         error = f"{quote(owner)} has no access token {quote(name)} in force"
@@ -89,7 +89,7 @@ def fix_visibility(request: HttpRequest) -> HttpResponse:
     """Say by hand whether repositories are public."""
     try:
         reach = _reach(request)
-        found = _visibility(request.POST.get("visibility", ""))
+        found = _visibility(text_of(request.POST, "visibility"))
     except Unreadable as error:
         return _refuse(request, error)
     visibility.fix(reach, found)
@@ -113,10 +113,13 @@ def unfix_visibility(request: HttpRequest) -> HttpResponse:
 @needs("auth.change_user")
 def forget_failures(request: HttpRequest) -> HttpResponse:
     """Let an account be tried again from an address, before its wait is over."""
-    name, address = request.POST.get("name", ""), request.POST.get("address", "")
+    name, address = text_of(request.POST, "name"), text_of(request.POST, "address")
+    if address and not _is_address(address):
+        error = f"found {quote(address)}; allowed is an address of a client, such as 192.0.2.7"
+        return _refuse(request, Unreadable(error))
     if not name or not AxesProxyHandler.reset_attempts(username=name, ip_address=address):
         return _refuse(request, Unreadable("no failed sign-in of that name is known any more"))
-    said = f"May be tried again from {address}."
+    said = f"May be tried again from {address or 'everywhere'}."
     return _done(request, "failed sign-ins", name, said)
 
 
@@ -133,15 +136,15 @@ def _refuse(request: HttpRequest, error: Unreadable) -> HttpResponse:
 
 def _back(request: HttpRequest) -> HttpResponse:
     """To the page where the form stood: that of a repository, or this one."""
-    repository = request.POST.get("repository", "")
-    if repository.isdecimal() and len(repository) < 19:
+    repository = text_of(request.POST, "repository")
+    if is_key(repository):
         return HttpResponseRedirect(reverse("admin:repository", args=[int(repository)]))
     return HttpResponseRedirect(reverse("admin:access"))
 
 
 def _reach(request: HttpRequest) -> Reach:
-    pattern = request.POST.get("pattern", "").strip()
-    upstream = request.POST.get("upstream", "")
+    pattern = text_of(request.POST, "pattern")
+    upstream = text_of(request.POST, "upstream")
     return reading.read_reach(runtime.current().config, pattern, upstream)
 
 
@@ -150,6 +153,15 @@ def _user(name: str) -> int:
     if found is None:
         raise Unreadable(f"there is no user {quote(name)}")
     return found
+
+
+def _is_address(text: str) -> bool:
+    """Whether PostgreSQL takes it for one, too: there, unlike here, none has a zone."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def _group(name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -15,10 +15,13 @@ from cache.clients import Mirror
 from cache.oci.errors import quote
 from cache.overview import health
 from dashboard.queries import clients
-from dashboard.views.page import needs, now, page, part, put_on_record
+from dashboard.views.page import UNREADABLE, needs, now, page, part, put_on_record, text_of
 
 #: Where a form for a token may stand, and where it leads back to if there was a mistake in it.
 _FORMS = ("connect", "access")
+
+#: Of all patterns together that limit a token.
+LONGEST_LIMITS = 4096
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -29,7 +32,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 def pulls(request: HttpRequest) -> HttpResponse:
     """Who has pulled since the page was opened."""
     try:
-        since = float(request.GET.get("since", 0))
+        since = float(text_of(request.GET, "since") or 0)
     except ValueError:
         since = 0.0
     return part(request, "connect_pulls.html", pulls=clients.last_pulls(health.pulses(), since))
@@ -39,26 +42,26 @@ def pulls(request: HttpRequest) -> HttpResponse:
 @needs("cache.add_accesstoken")
 def make_token(request: HttpRequest) -> HttpResponse:
     """Make an access token, and show it this once, in each client's file."""
-    owner = request.POST.get("user", "").strip() or request.user.get_username()
+    owner = text_of(request.POST, "user") or request.user.get_username()
     try:
-        name = _name(request.POST.get("name", "").strip())
+        name = _name(text_of(request.POST, "name"))
         token = _make(owner, name, request.POST)
     except Unreadable as error:
         messages.error(request, f"No access token was made: {error}.")
-        form = request.POST.get("form")
+        form = text_of(request.POST, "form")
         return HttpResponseRedirect(reverse(f"admin:{form if form in _FORMS else 'connect'}"))
     put_on_record(request, "access token", f"{name} of {owner}", "Made the access token.")
     return _page(request, token, f"{name} of {owner}")
 
 
-def _make(owner: str, name: str, form: dict[str, str]) -> str:
+def _make(owner: str, name: str, form: QueryDict) -> str:
     user = users.find_user(owner)
     if user is None:
         raise Unreadable(f"there is no user {quote(owner)}")
-    config, ends = runtime.current().config, form.get("ends", "").strip()
+    config, ends = runtime.current().config, text_of(form, "ends")
     end = reading.read_end(ends, now()) if ends else None
-    patterns = form.get("limits", "").split()
-    upstream = form.get("upstream", reading.EVERYWHERE)
+    patterns = text_of(form, "limits", LONGEST_LIMITS).split()
+    upstream = text_of(form, "upstream") or reading.EVERYWHERE
     limits = [reading.read_reach(config, pattern, upstream) for pattern in patterns]
     try:
         return machine_tokens.create(user, name, end, limits)
@@ -69,8 +72,9 @@ def _make(owner: str, name: str, form: dict[str, str]) -> str:
 
 
 def _name(given: str) -> str:
-    if not 0 < len(given) <= machine_tokens.LONGEST_NAME or not given.isprintable():
-        raise Unreadable(f"its name has to have 1 to {machine_tokens.LONGEST_NAME} characters")
+    longest = machine_tokens.LONGEST_NAME
+    if not 0 < len(given) <= longest or not given.isprintable() or UNREADABLE in given:
+        raise Unreadable(f"its name has to have 1 to {longest} characters that can be printed")
     return given
 
 

@@ -17,9 +17,7 @@ from cache.logbook import KINDS, LEVELS, CannotChange, Override, Query
 from cache.models import Right
 from dashboard.charts import Chart, Series, draw
 from dashboard.queries import logs
-from dashboard.views.page import needs, now, on_record, page, part
-
-LONGEST_FILTER = 200
+from dashboard.views.page import needs, now, on_record, page, part, text_of
 
 #: A live tail asks from a little before its latest record, for one that another process wrote late.
 _OVERLAP = 3.0
@@ -75,7 +73,7 @@ def levels(request: HttpRequest) -> HttpResponse:
 @needs("cache.change_log_levels")
 def change_level(request: HttpRequest) -> HttpResponse:
     """Change a logger's level for a while, or change it back."""
-    logger, level = request.POST.get("logger", ""), request.POST.get("level", "")
+    logger, level = text_of(request.POST, "logger"), text_of(request.POST, "level")
     moment = now().timestamp()
     try:
         if level == "back":
@@ -83,7 +81,7 @@ def change_level(request: HttpRequest) -> HttpResponse:
             with on_record(request, "log level", logger, said):
                 _change_back(logger, moment)
         else:
-            until = _until(request.POST.get("for", ""), moment)
+            until = _until(text_of(request.POST, "for"), moment)
             override = Override(level, until, request.user.get_username(), moment)
             said = f"Changed the level to {level} {_end(until)}."
             with on_record(request, "log level", logger, said):
@@ -122,18 +120,18 @@ def _history() -> list[LogEntry]:
 
 
 def _query(request: HttpRequest) -> Query:
-    level = request.GET.get("level", "info")
-    wanted = request.GET.get("request", "")[:LONGEST_FILTER].strip()
+    level = text_of(request.GET, "level")
+    wanted = text_of(request.GET, "request")
     # Who follows a request wants all of it.
-    kind = request.GET.get("kind", "all" if wanted else "events")
+    kind = text_of(request.GET, "kind") or ("all" if wanted else "events")
     try:
-        after = max(0.0, float(request.GET.get("after", 0)) - _OVERLAP)
+        after = max(0.0, float(text_of(request.GET, "after") or 0) - _OVERLAP)
     except ValueError:
         after = 0.0
     return Query(
         level=level if level in LEVELS else "info",
-        logger=request.GET.get("logger", "")[:LONGEST_FILTER].strip(),
-        text=request.GET.get("text", "")[:LONGEST_FILTER].strip(),
+        logger=text_of(request.GET, "logger"),
+        text=text_of(request.GET, "text"),
         request=wanted,
         after=after,
         kind=kind if kind in KINDS else "events",

@@ -10,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from cache import wording
 from cache.overview import health, janitor, traffic
 from dashboard.charts import Chart, Series, draw
-from dashboard.views.page import now, page, part
+from dashboard.views.page import now, page, part, text_of
 
 
 def overview(request: HttpRequest) -> HttpResponse:
     """The page."""
     moment = now()
-    wanted = traffic.range_of(request.GET.get("range", ""))
+    wanted = traffic.range_of(text_of(request.GET, "range"))
     return page(
         request,
         "overview.html",
@@ -35,7 +35,7 @@ def overview_now(request: HttpRequest) -> HttpResponse:
 
 def overview_past(request: HttpRequest) -> HttpResponse:
     """Its lower part."""
-    wanted = traffic.range_of(request.GET.get("range", ""))
+    wanted = traffic.range_of(text_of(request.GET, "range"))
     return part(request, "overview_past.html", **_past(wanted, now()))
 
 

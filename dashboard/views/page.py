@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,12 +14,24 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
 from cache.models import Right
 
 View = Callable[..., HttpResponse]
+
+#: No name, pattern or search is longer.
+LONGEST_TEXT = 512
+
+#: Stands for a character that cannot be printed.
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+
+#: So many digits are more than 64 bits can have.
+_LONGEST_KEY = 19
+
+#: PostgreSQL stores no NUL, its driver sends no lone surrogate, and nobody means any of the others.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
@@ -47,6 +60,23 @@ def needs(permission: str) -> Callable[[View], View]:
         return checked
 
     return decorate
+
+
+def text_of(fields: QueryDict, name: str, longest: int = LONGEST_TEXT) -> str:
+    """What a query or a form says under this name, without blanks around it; empty if nothing.
+
+    It can be printed and stored: a control character becomes :data:`UNREADABLE`, and what is too
+    long is cut and ends in an ellipsis. Nothing has a name with one of these, so that what remains
+    of a text cannot mean something else.
+    """
+    given = fields.get(name, "").strip()
+    text = _UNPRINTABLE.sub(UNREADABLE, given[:longest])
+    return text if len(given) <= longest else f"{text[:-1]}…"
+
+
+def is_key(text: str) -> bool:
+    """Whether this could be the primary key of a row."""
+    return text.isdecimal() and len(text) < _LONGEST_KEY
 
 
 def put_on_record(request: HttpRequest, kind: str, subject: str, said: str) -> None:

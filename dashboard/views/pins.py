@@ -12,9 +12,7 @@ from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError, quote
 from cache.oci.selection import Selection
 from dashboard.queries import pins
-from dashboard.views.page import needs, now, page, put_on_record
-
-LONGEST = 512
+from dashboard.views.page import is_key, needs, now, page, put_on_record, text_of
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -58,25 +56,22 @@ def unpin(request: HttpRequest) -> HttpResponse:
 
 def _selection(request: HttpRequest) -> Selection | None:
     """What the form names; None, with a message, if that is nothing."""
-    text = request.POST.get("what", "").strip()
+    text = text_of(request.POST, "what")
     try:
-        if len(text) > LONGEST:
-            raise ValueError("it is too long")
         return Selection.parse(text)
     except ValueError as error:
         allowed = "acme/app, library/node:20, acme/** or sha256:…"
         messages.error(
             request,
-            f"Nothing was changed: found {quote(text[:LONGEST])} ({error}); allowed is such as "
-            f"{allowed}.",
+            f"Nothing was changed: found {quote(text)} ({error}); allowed is such as {allowed}.",
         )
         return None
 
 
 def _back(request: HttpRequest) -> HttpResponse:
     """To the page where the form stood: of a repository, of a manifest of it, or the list."""
-    key, digest = request.POST.get("repository", ""), request.POST.get("digest", "")
-    if not (key.isdecimal() and len(key) < 19):
+    key, digest = text_of(request.POST, "repository"), text_of(request.POST, "digest")
+    if not is_key(key):
         return HttpResponseRedirect(reverse("admin:pins"))
     try:
         place = reverse("admin:manifest", args=[int(key), str(Digest.parse(digest))])

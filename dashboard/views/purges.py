@@ -21,11 +21,12 @@ from cache.oci.selection import Selection
 from cache.retention import NotThatWay, orders
 from dashboard.queries import purges
 from dashboard.queries.purges import Order
-from dashboard.views.page import needs, page, part, put_on_record
+from dashboard.views.page import needs, page, part, put_on_record, text_of
 
-LONGEST_NAME = 512
 LONGEST_WHY = 100
 MOST_DAYS = 3650
+#: 1024 TiB: far more than a store has, far less than a column of the database holds.
+MOST_BYTES = 1024**5
 
 REASONS = {
     "": "any",
@@ -42,17 +43,17 @@ class Unreadable(Exception):
 
 def overview(request: HttpRequest) -> HttpResponse:
     """The page: what can be asked for, the last purges, and what was removed."""
-    reason = request.GET.get("reason", "")
+    reason = text_of(request.GET, "reason")
     reason = reason if reason in REASONS else ""
-    repository = request.GET.get("repository", "")[:LONGEST_NAME].strip()
-    after = request.GET.get("after", "")
+    repository = text_of(request.GET, "repository")
+    after = text_of(request.GET, "after")
     found = purges.removals(reason, repository, after)
     filters = {"reason": reason, "repository": repository, "after": found.after}
     return page(
         request,
         "purge.html",
         "Purge",
-        what=request.GET.get("what", "")[:LONGEST_NAME],
+        what=text_of(request.GET, "what"),
         orders=purges.latest(),
         removals=found.rows,
         reasons=REASONS.items(),
@@ -81,17 +82,17 @@ def live(request: HttpRequest, number: int) -> HttpResponse:
 def ask(request: HttpRequest) -> HttpResponse:
     """Have something be looked for, which is shown before anything of it goes."""
     by = request.user.get_username()
-    form = request.POST
-    why = form.get("why", "")[:LONGEST_WHY].strip()
+    form, kind = request.POST, text_of(request.POST, "kind")
+    why = text_of(form, "why", LONGEST_WHY)
     try:
-        if form.get("kind") == "age":
-            number = orders.order_by_age(_age(form.get("days", "")), by)
-        elif form.get("kind") == "size":
-            number = orders.order_by_size(_size(form.get("size", "")), by)
+        if kind == "age":
+            number = orders.order_by_age(_age(text_of(form, "days")), by)
+        elif kind == "size":
+            number = orders.order_by_size(_size(text_of(form, "size")), by)
         else:
-            days = form.get("days", "").strip()
+            days = text_of(form, "days")
             unused_for = _age(days) if days else None
-            selection = _selection(form.get("what", "").strip())
+            selection = _selection(text_of(form, "what"))
             number = orders.order_by_name(selection, by, unused_for, why)
     except Unreadable as error:
         messages.error(request, f"Nothing was looked for: {error}.")
@@ -107,7 +108,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 def confirm(request: HttpRequest, number: int) -> HttpResponse:
     """Have what was shown go."""
     order = _order(number)
-    with_pinned = request.POST.get("with_pinned") == "yes"
+    with_pinned = text_of(request.POST, "with_pinned") == "yes"
 
     def change() -> None:
         orders.confirm(number, request.user.get_username(), with_pinned=with_pinned)
@@ -163,30 +164,30 @@ def _order(number: int) -> Order:
 
 
 def _shown(request: HttpRequest, order: Order) -> dict[str, object]:
-    after = request.GET.get("after", "")
+    after = text_of(request.GET, "after")
     return {"order": order, "items": purges.items(order.number, after), "after": after}
 
 
 def _selection(text: str) -> Selection:
     try:
-        return Selection.parse(text[: LONGEST_NAME + 1])
+        return Selection.parse(text)
     except ValueError as error:
         allowed = "library/node:20, acme/**, acme/app@sha256:… or sha256:…"
         raise Unreadable(f"found {quote(text)} ({error}); allowed is such as {allowed}") from None
 
 
 def _age(text: str) -> timedelta:
-    given = text.strip()
-    if not (given.isascii() and given.isdecimal() and 1 <= int(given[:9]) <= MOST_DAYS):
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_DAYS):
         raise Unreadable(f"found {quote(text)}; allowed are 1 to {MOST_DAYS} days")
-    return timedelta(days=int(given))
+    return timedelta(days=int(text))
 
 
 def _size(text: str) -> int:
     try:
-        found = values.size(Scalar(text.strip()))
+        found = values.size(Scalar(text))
     except Refused as refused:
         raise Unreadable(f"found {quote(text)}; allowed {refused.allowed}") from None
-    if not found:
-        raise Unreadable("found no bytes at all; allowed is a size such as 20GiB")
+    if not 0 < found <= MOST_BYTES:
+        allowed = f"a size such as 20GiB, from 1B to {MOST_BYTES // 1024**4}TiB"
+        raise Unreadable(f"found {quote(text)}; allowed is {allowed}")
     return found

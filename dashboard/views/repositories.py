@@ -19,9 +19,8 @@ from cache.pull import Outcome
 from dashboard.charts import Chart, Series, draw
 from dashboard.queries import pins, repositories, repository
 from dashboard.queries.repositories import ORDERS, PINNED, PULLED, SIZES, Query
-from dashboard.views.page import needs, now, page, put_on_record
+from dashboard.views.page import needs, now, page, put_on_record, text_of
 
-LONGEST_FILTER = 255
 VISIBILITIES = ("public", "private", "unknown")
 
 _SAYS = {
@@ -65,8 +64,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, key: int) -> HttpResponse:
     """A repository's page."""
     row = _row(key)
-    text = request.GET.get("text", "")[:LONGEST_FILTER].strip()
-    after = request.GET.get("after", "")[:LONGEST_FILTER]
+    text = text_of(request.GET, "text")
+    after = text_of(request.GET, "after")
     kept = pins.every()
     tags = repository.tags(row, text, after, now(), kept)
     return page(
@@ -113,7 +112,7 @@ def manifest(request: HttpRequest, key: int, digest: str) -> HttpResponse:
 @needs("cache.check_tags")
 def check(request: HttpRequest, key: int) -> HttpResponse:
     """Ask upstream now where a tag points."""
-    row, name = _row(key), request.POST.get("tag", "")
+    row, name = _row(key), text_of(request.POST, "tag")
     there = Repository(row.upstream, RepositoryName(row.name))
     subject = f"{there}:{name}"
     try:
@@ -138,7 +137,7 @@ def _row(key: int) -> models.Repository:
 
 
 def _query(request: HttpRequest) -> Query:
-    given = {name: request.GET.get(name, "")[:LONGEST_FILTER].strip() for name in Query.__slots__}
+    given = {name: text_of(request.GET, name) for name in Query.__slots__}
     return Query(
         text=given["text"],
         upstream=given["upstream"],

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from cache.oci.digest import Digest
 from cache.oci.errors import RegistryError
 from cache.overview import health, transfers
-from dashboard.views.page import needs, now, on_record, page, part
+from dashboard.views.page import needs, now, on_record, page, part, text_of
 
 
 class _NotUnderWay(Exception):
@@ -34,7 +34,7 @@ def live(request: HttpRequest) -> HttpResponse:
 def cancel(request: HttpRequest) -> HttpResponse:
     """End a transfer. Its bytes stay, so that the next pull goes on from there."""
     try:
-        digest = Digest.parse(request.POST.get("digest", ""))
+        digest = Digest.parse(text_of(request.POST, "digest"))
         with on_record(request, "transfer", str(digest), "Cancelled the transfer."):
             _cancel(digest)
     except RegistryError:

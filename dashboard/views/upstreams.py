@@ -16,9 +16,7 @@ from cache.overview.health import UpstreamHealth
 from dashboard.charts import Chart, Series, draw
 from dashboard.queries import upstreams
 from dashboard.queries.upstreams import BadImage, Setting
-from dashboard.views.page import needs, now, page
-
-LONGEST_IMAGE = 400
+from dashboard.views.page import needs, now, page, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,11 @@ def overview(request: HttpRequest) -> HttpResponse:
 @needs("cache.test_upstreams")
 def test_connection(request: HttpRequest) -> HttpResponse:
     """The page again, with each step of the way to one upstream."""
-    wanted = request.POST.get("upstream", "")
+    wanted = text_of(request.POST, "upstream")
     proxy = next((one for one in upstreams.configured() if one.name == wanted), None)
     if proxy is None:
         raise Http404
-    image = request.POST.get("image", "")[:LONGEST_IMAGE].strip()
+    image = text_of(request.POST, "image")
     try:
         return _page(request, {proxy.name: (image, upstreams.examine(proxy, image))})
     except BadImage as error:

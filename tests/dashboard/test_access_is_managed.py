@@ -119,6 +119,31 @@ def test_who_failed_to_sign_in_is_seen_and_may_be_let_go(administrator: Client) 
     assert answer.status_code == 302
 
 
+@pytest.mark.parametrize("address", ["x", "1", "10.0.0", "::1%eth0"])
+def test_what_is_no_address_is_refused(administrator: Client, address: str) -> None:
+    page = send(administrator, "sign-ins/forget/", name="vera", address=address)
+    assert f"found {address!r}; allowed is an address of a client" in page
+
+
+def test_a_name_that_cannot_be_printed_means_nobody(administrator: Client) -> None:
+    alice = make_user("alice", None, staff=False)
+    machine_tokens.create(alice.pk, "build-7")
+    assert "there is no user" in send(administrator, "tokens/create/", user="al\0ice", name="a")
+    assert "can be printed" in send(administrator, "tokens/create/", user="alice", name="a\0b")
+    page = send(administrator, "tokens/revoke/", user="alice", name="build-7\0")
+    assert "has no access token" in page
+    assert [one.name for one in machine_tokens.list_tokens() if one.revoked_at is None] == [
+        "build-7"
+    ]
+
+
+def test_a_grant_ends_before_the_year_10000(administrator: Client) -> None:
+    make_user("alice", None, staff=False)
+    form = {"holder": "alice", "ends": "9999-12-31T23:59:59-23:59", **EVERYWHERE}
+    assert "allowed a time such as" in send(administrator, "grants/create/", **form)
+    assert grants.list_grants() == []
+
+
 def test_what_is_nobodys_name_may_be_a_password_and_is_kept_nowhere(
     administrator: Client,
 ) -> None:

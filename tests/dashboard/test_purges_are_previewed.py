@@ -161,7 +161,11 @@ def test_the_second_of_two_operators_is_told(
         ({"what": "acme/shop", "days": "-1"}, "allowed are 1 to 3650 days"),
         ({"kind": "age", "days": "99999"}, "allowed are 1 to 3650 days"),
         ({"kind": "age", "days": "\u0663"}, "allowed are 1 to 3650 days"),
+        ({"kind": "age", "days": "000000001999999999"}, "allowed are 1 to 3650 days"),
+        ({"what": "acme/shop", "days": "000003650999"}, "allowed are 1 to 3650 days"),
         ({"kind": "size", "size": "much"}, "Nothing was looked for"),
+        ({"kind": "size", "size": "9223372036854775808B"}, "from 1B to 1024TiB"),
+        ({"kind": "size", "size": "99999999999999999999TiB"}, "from 1B to 1024TiB"),
         ({"kind": "size", "size": "0B"}, "Nothing was looked for"),
     ],
 )

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
 
 from cache import report, runtime
-from cache.config import load
+from cache.config import Exec, Proxy, load
+from cache.config.kinds import Key, Section
+from cache.config.upstream_keys import UPSTREAM
 from cache.diagnosis import Step
+from cache.freshness import Windows
+from cache.oci.pattern import Pattern
 from cache.runtime import Runtime
 from cache.upstream.breaker import FAILURES
 from dashboard.queries import upstreams
@@ -77,6 +84,58 @@ def test_no_secret_is_shown(signed_in: SignedIn, mirror: Runtime, tmp_path: Path
     assert SECRET not in page
     assert "set, not shown" in page
     assert "http://***@egress:3128" in page
+
+
+def keys(section: Mapping[str, Key], above: str = "") -> Iterator[str]:
+    """Those of the file that say what an upstream is, such as `exec.command`."""
+    for name, key in section.items():
+        if isinstance(key, Section):
+            yield from keys(key.keys, f"{above}{name}.")
+        elif not name.endswith("_file"):
+            yield above + name
+
+
+def test_each_option_is_shown_or_masked(tmp_path: Path) -> None:
+    rule = (Pattern("v*"), timedelta(hours=2))
+    proxy = Proxy(
+        username="me",
+        password=SECRET,
+        exec=Exec("/usr/bin/docker-credential-pass", timedelta(minutes=5)),
+        client_certificate=tmp_path / "client.pem",
+        client_key=tmp_path / "client.key",
+        proxy=f"http://me:{SECRET}@egress:3128",
+        bandwidth=1024**2,
+        allow=(Pattern("acme/**"), Pattern("tools/*")),
+        offline=True,
+        freshness=Windows(timedelta(minutes=1), (rule,)),
+        ttl=None,
+    )
+    shown = {one.name: one.value for one in upstreams.settings(proxy)}
+    assert shown.keys() >= {*keys(UPSTREAM), "ttl"}
+    for field in fields(Proxy):
+        assert field.name in {name.partition(".")[0] for name in shown}
+    assert SECRET not in " ".join(shown.values())
+    assert {name for name, value in shown.items() if value == upstreams.MASKED} == {"password"}
+    assert shown["exec.lifetime"] == "5 min"
+    assert shown["client_key"] == str(tmp_path / "client.key")
+    assert shown["proxy"] == "http://***@egress:3128"
+    assert shown["allow"] == "acme/**, tools/*"
+    assert shown["freshness"] == "v*: 2 h, others: 1 min"
+    assert shown["bandwidth"] == "1 MiB/s"
+    assert shown["offline"] == "true: it is never asked"
+    assert shown["ttl"] == "for ever"
+
+
+def test_what_is_not_set_says_what_that_means() -> None:
+    shown = {one.name: one.value for one in upstreams.settings(Proxy())}
+    assert (shown["username"], shown["password"], shown["exec"]) == ("anonymous", "none", "none")
+    assert (shown["ca"], shown["freshness"]) == ("the system's", "0 s")
+    assert "" not in shown.values()
+
+
+def test_a_change_is_said_to_take_no_restart(signed_in: SignedIn, mirror: Runtime) -> None:
+    page = " ".join(signed_in("viewer").get("/dashboard/upstreams/").content.decode().split())
+    assert "has it read again, and a change is in force at once" in page
 
 
 def test_the_page_shows_the_steps(

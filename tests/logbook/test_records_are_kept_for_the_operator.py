@@ -154,6 +154,8 @@ def test_levels_are_counted_over_time(folder: Path, log: logging.Logger) -> None
         ("Authorization: Bearer abc.def-ghi", "abc.def-ghi"),
         ("sent Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
         ("GET https://user:hunter2@registry.example/v2/", "hunter2"),
+        ("GET //user:hunter2@registry.example/v2/", "hunter2"),
+        ("path=//user:hunter2@registry.example/v2/", "hunter2"),
         ("https://cdn.example/blob?X-Amz-Signature=0123abcd&x=1", "0123abcd"),
         ("password='hunter2' was given", "hunter2"),
         ('{"token": "s3cr3t"}', "s3cr3t"),

@@ -127,9 +127,13 @@ def test_a_viewer_watches_and_cannot_begin(
 def test_a_preview_can_be_read_on_any_screen(
     visit: Visit, mirror: Mirror, upstream: FakeUpstream, width: int
 ) -> None:
-    pulled(mirror, upstream, "acme/narrow")
+    long = f"acme/{'narrow' * 15}"  # with nowhere to break
+    pulled(mirror, upstream, long)
     visitor = visit("operator", width=width, dark=True)
-    preview(visitor, "acme/narrow")
+    preview(visitor, long)
+    name = visitor.page.locator("tbody th").first.bounding_box()
+    assert name is not None
+    assert name["width"] < width - 100
     assert not visitor.is_wider_than_the_screen()
     assert visitor.barriers() == []
     if pictures.OF_ALL_WIDTHS:

@@ -45,12 +45,14 @@ def test_a_transfer_is_cancelled(visit: Visit, mirror: Mirror, upstream: FakeUps
     digest = upstream.add_blob("acme/unwanted", random.Random("u").randbytes(4 * 1024**2))
     slow = Fault(bytes_per_second=300_000)
     upstream.misbehave(slow, method="GET", path=str(digest), times=1)
-    visitor = visit("operator")
+    visitor = visit("operator", width=360)
     visitor.go(PAGES["transfers"])
     with ThreadPoolExecutor(1) as pool:
         url = f"{mirror.url}/v2/ghcr.io/acme/unwanted/blobs/{digest}"
         pull = pool.submit(httpx.get, url, trust_env=False, timeout=60)
         visitor.page.get_by_role("button", name="Cancel the transfer").click()
+        visitor.wait_for("ends with its next byte")
+        assert not visitor.is_wider_than_the_screen()
         with pytest.raises(httpx.RemoteProtocolError):
             pull.result(60).raise_for_status()
     visitor.wait_for("the operator of this mirror cancelled the transfer")

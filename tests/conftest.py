@@ -33,6 +33,9 @@ from tests.database import SERVER
 
 _LOCK_PATIENCE_MS = 500
 
+#: Fixtures of pytest-django by which a test, or another fixture, asks for the database.
+_DATABASES = frozenset({"db", "transactional_db"})
+
 _LEFT_OUT = "mirrorsite_left_out"
 
 
@@ -77,9 +80,10 @@ def django_db_modify_db_settings(
 def nothing_of_other_tests(request: pytest.FixtureRequest) -> None:
     """Threads of fills commit what they write, unless a test's transaction is in their way."""
     marker = request.node.get_closest_marker("django_db")
-    if marker is None:
+    if marker is None and _DATABASES.isdisjoint(request.fixturenames):
         return
-    is_in_transaction = not marker.kwargs.get("transaction")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    is_in_transaction = not (commits or "transactional_db" in request.fixturenames)
     request.getfixturevalue("db" if is_in_transaction else "transactional_db")
     if SERVER is None:
         # The test itself waits for the others; it would be in vain the other way round.
@@ -151,6 +155,6 @@ def _has_a_database(item: pytest.Item) -> bool:
     assert isinstance(item, pytest.Function)
     if item.get_closest_marker("one_database"):
         return False
-    if item.get_closest_marker("django_db") or {"db", "transactional_db"} & {*item.fixturenames}:
+    if item.get_closest_marker("django_db") or not _DATABASES.isdisjoint(item.fixturenames):
         return True
     return reach.of_test(item).starts_a_mirror

@@ -13,6 +13,8 @@ from tests.e2e.parts import require
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream
 
+pytestmark = pytest.mark.slow
+
 NAME = "some/image"
 ONE_SECOND = Asking(4, 1)
 

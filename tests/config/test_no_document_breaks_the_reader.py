@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from cache.config import ConfigError, load
 from cache.config.keys import SCHEMA
 from cache.config.kinds import Key, ListOf, MapOf, Section
+
+pytestmark = pytest.mark.slow
 
 same_folder = settings(
     max_examples=150,

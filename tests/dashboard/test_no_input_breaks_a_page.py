@@ -93,7 +93,7 @@ PATHS = (
     *("repositories/{}/", "repositories/{repository}/manifests/{}/", "auth/{}/"),
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from tests.fakes.images import Image, Index, build_image, build_index
 from tests.fakes.upstream import FakeUpstream
 from tests.retention.house import House
 
+pytestmark = pytest.mark.slow
+
 NAME = "acme/app"
 LAYER = b"a layer of the image"
 

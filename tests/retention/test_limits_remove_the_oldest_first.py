@@ -18,6 +18,8 @@ from tests.fakes.images import Image
 from tests.fakes.upstream import FakeUpstream
 from tests.retention.house import DAY, House
 
+pytestmark = pytest.mark.slow
+
 LAYER = 100_000
 KEPT = Policy(default_ttl=None)
 HOUR = timedelta(hours=1)

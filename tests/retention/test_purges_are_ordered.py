@@ -19,6 +19,8 @@ from cache.streaming.store import FileStore
 from tests.fakes.images import Image, build_image, build_index
 from tests.retention.house import DAY, House
 
+pytestmark = pytest.mark.slow
+
 SHARED = b"shared" * 500
 
 

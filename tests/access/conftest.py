@@ -108,7 +108,7 @@ def hiding_upstream(upstream: FakeUpstream) -> dict[str, Image]:
     return images
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def start_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., House]]:
     """Start a mirror of an upstream that hides something; keywords add to its environment."""
     running: list[Mirror | FakeUpstream] = []
@@ -137,7 +137,7 @@ def start_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
         each.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(start_house: Callable[..., House]) -> House:
     """The house that most tests share."""
     return start_house(
@@ -146,7 +146,7 @@ def house(start_house: Callable[..., House]) -> House:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def http(house: House) -> Iterator[httpx.Client]:
     """Speaks to the shared house's mirror."""
     with httpx.Client(base_url=house.url, timeout=30, trust_env=False) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +16,18 @@ SENDFILE = {"x86_64": "40", "aarch64": "71"}
 
 
 def children(pid: int) -> list[int]:
-    """The process ids of the direct children, oldest first."""
-    found = []
-    for folder in PROC.glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        # The second field is the program's name in parentheses and may hold any character.
-        state, parent = stat.rpartition(")")[2].split()[:2]
-        if int(parent) == pid and state != "Z":
-            found.append(int(folder.name))
-    return sorted(found)
+    """The process ids of the direct children, oldest first.
+
+    Asked of the process itself: to look through all others, again and again while one waits for a
+    program, took a third of a processor.
+    """
+    found = set[str]()
+    # A thread, or the process, may end meanwhile.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in _tasks(pid):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found.update((task / "children").read_text().split())
+    return sorted(child for child in map(int, found) if is_running(child))
 
 
 def is_running(pid: int) -> bool:

@@ -105,7 +105,8 @@ class Mirror(Daemon):
         answers = (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED)
         with pinged(self.address, answers, self.trust) as port:
             worker = None if port is None else self.worker_of(port)
-        if worker is not None:
-            self._seen_ready.add(worker)
+        if worker is None:
+            return False
+        self._seen_ready.add(worker)
         workers = self.workers()
         return len(workers) == WORKERS and self._seen_ready.issuperset(workers)

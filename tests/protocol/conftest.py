@@ -12,7 +12,7 @@ from tests.e2e.mirror import Mirror
 from tests.fakes.upstream import FakeUpstream
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_upstream() -> Iterator[FakeUpstream]:
     with FakeUpstream() as upstream:
         yield upstream
@@ -26,7 +26,7 @@ def upstream(shared_upstream: FakeUpstream) -> Iterator[FakeUpstream]:
     shared_upstream.behave()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mirror(
     shared_upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mirror]:
@@ -36,7 +36,7 @@ def mirror(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(mirror: Mirror) -> Iterator[httpx.Client]:
     """Speaks to the mirror's `/v2/`; asks for nothing in particular."""
     with httpx.Client(base_url=f"{mirror.url}/v2", timeout=30, trust_env=False) as client:

@@ -18,14 +18,14 @@ serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
 
 # Twice, side by side: everything on SQLite, and on PostgreSQL what a database has a part in
-# (tests/conftest.py says how that is found). pytest's counts close the output, those of PostgreSQL
-# just above those of SQLite.
+# (tests/conftest.py says how that is found), but for the real clients. pytest's counts close the
+# output, those of PostgreSQL just above those of SQLite.
 test: .venv/.test lint
 	@mkdir -p .cache/data
 	@if [ -x tests/e2e/install_parts.sh ]; then tests/e2e/install_parts.sh; fi
 	$(TEST_ENV) $(BIN)/python -m tests.both_databases
 
-# The one on PostgreSQL alone; with ARGS=tests/pull only of what is in there.
+# The one on PostgreSQL alone, with the real clients; with ARGS=tests/pull only of what is in there.
 test-postgresql: .venv/.test
 	@mkdir -p .cache/data
 	$(TEST_ENV) $(ON_POSTGRESQL) $(BIN)/python -m pytest $(ARGS)

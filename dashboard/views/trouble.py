@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 
 from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -33,4 +34,6 @@ def _is_trouble(error: BaseException | None) -> bool:
     # A session that could not be saved is one that somebody else has ended, or this.
     if isinstance(error, SessionInterrupted):
         error = error.__context__ and error.__context__.__context__
-    return isinstance(error, TROUBLE)
+    # SQLite says it also of a table that is not there, which is a defect.
+    code = getattr(error and error.__cause__, "sqlite_errorcode", None)
+    return isinstance(error, TROUBLE) and code != sqlite3.SQLITE_ERROR

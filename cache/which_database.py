@@ -6,8 +6,6 @@ A command is given its database by its own environment, which may lack what the 
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import dj_database_url
 
 from cache.config import Config
+from cache.private_file import drafted
 
 FILE_NAME = "database.json"
 
@@ -100,17 +99,8 @@ def leave(root: Path, database: Database) -> None:
     with suppress(NotTheMirrors):
         if left_in(root) == database:
             return
-    draft = root / f".{FILE_NAME}.{secrets.token_hex(8)}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(database), file)
-            file.flush()
-            os.fsync(file.fileno())
+    with drafted(root / FILE_NAME, json.dumps(asdict(database))) as draft:
         draft.replace(root / FILE_NAME)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def check(config: Config) -> None:

@@ -7,7 +7,6 @@ ones still verify what they signed, until that would have expired anyway.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import threading
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from cache.private_file import drafted
 
 _LARGEST = 64 * 1024
 _SECRET_BYTES = 32
@@ -125,17 +126,8 @@ class Keys:
             }
             for key in keys
         ]
-        draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                json.dump({"keys": entries}, file)
-                file.flush()
-                os.fsync(file.fileno())
+        with drafted(self._path, json.dumps({"keys": entries})) as draft:
             draft.replace(self._path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
 
 
 def _new() -> Key:

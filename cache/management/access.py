@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
 from cache.access import grants, machine_tokens, reading, users
 from cache.access.decision import Reach
+from cache.management import failures
 from cache.management.explained import explain
 from cache.oci.errors import quote
 
@@ -52,13 +52,8 @@ def told() -> Iterator[None]:
     if not settings.MIRROR.storage.root.is_dir():
         message = f"there is no mirror in {settings.MIRROR.storage.root} yet: start it first"
         raise CommandError(message, returncode=CANNOT)
-    try:
+    with failures.told():
         yield
-    except DatabaseError as error:
-        reason = " ".join(str(error).split())
-        raise CommandError(f"the database failed: {reason}", returncode=CANNOT) from None
-    except OSError as error:
-        raise CommandError(f"the store failed: {error}", returncode=CANNOT) from None
 
 
 def add_verb(verbs: Any, name: str, text: str, *examples: str, command: str) -> CommandParser:

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.management.base import CommandError, OutputWrapper
-from django.db import Error as DatabaseError
 
 from cache import retention, runtime
 from cache.config.document import Scalar
 from cache.config.values import Refused
+from cache.management import failures
 from cache.management.streams import OutputEnded
 from cache.oci.selection import Selection
 from cache.retention import Image, LoneBlob, Removed, name_of, readable
@@ -34,14 +34,10 @@ def told() -> Iterator[None]:
         message = f"there is no store in {settings.MIRROR.storage.root}"
         raise CommandError(message, returncode=CANNOT)
     try:
-        yield
+        with failures.told():
+            yield
     except (retention.Busy, retention.NotTaken) as error:
         raise CommandError(str(error), returncode=CANNOT) from None
-    except OSError as error:
-        raise CommandError(f"the store failed: {error}", returncode=CANNOT) from None
-    except DatabaseError as error:
-        reason = " ".join(str(error).split())
-        raise CommandError(f"the database failed: {reason}", returncode=CANNOT) from None
 
 
 def say(output: OutputWrapper, line: str) -> None:

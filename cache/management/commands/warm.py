@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error as DatabaseError
 from django.db import connections
 
 from cache import upkeep, warm
+from cache.management import failures
 from cache.management.board import Board
 from cache.management.commands.serve import as_a_step, prepare_database, prepare_root
 from cache.management.explained import explain
@@ -106,13 +106,8 @@ class Command(BaseCommand):
         prepare(config.storage.root)
         report = _Report(self, as_json=options["json"])
         wishes = list(report.choose(config, found, options))
-        try:
+        with failures.told():
             overview = self._warm(wishes, report, options)
-        except DatabaseError as error:
-            reason = " ".join(str(error).split())
-            raise CommandError(f"the database failed: {reason}", returncode=CANNOT) from None
-        except OSError as error:
-            raise CommandError(f"the store failed: {error}", returncode=CANNOT) from None
         report.sum_up(overview, dry_run=options["dry_run"])
         done = overview.count(State.HERE, State.PRICED)
         sys.exit(ALL_HERE if done == len(wishes) and not report.mistakes else SOME_MISSING)

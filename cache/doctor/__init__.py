@@ -25,10 +25,9 @@ def examine(config: Config) -> Iterator[Line]:
     # Without folders of its own there is no mirror yet, and none is begun here. In another user's
     # folder, whatever is opened might leave a file behind that is in the mirror's way.
     is_set_up = _is_ours(config.storage.root) and (config.storage.root / "blobs").is_dir()
-    yield from records.look(config)
+    can_be_asked = yield from records.look(config)
     yield from upstreams.look(config, runtime.current().upstreams if is_set_up else None)
-    has_records = is_set_up and records.can_be_asked(config)
-    yield from service.look(config, has_records=has_records)
+    yield from service.look(config, has_records=is_set_up and can_be_asked)
 
 
 def _configuration(config: Config) -> Iterator[Line]:

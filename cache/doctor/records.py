@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from django.db import Error as DatabaseError
@@ -23,18 +23,24 @@ SLOW = 0.02
 QUESTIONS = 21
 
 
-def look(config: Config) -> Iterator[Line]:
-    """Look at the database; nothing is changed in it. No line names its user."""
+def look(config: Config) -> Generator[Line, None, bool]:
+    """Look at the database; nothing is changed in it. No line names its user.
+
+    Returns whether it can be asked: it is the mirror's, answers, and has this program's tables.
+    """
     try:
         which_database.check(config)
         if connection.vendor == "sqlite":
-            problem = _not_ours(_file())
+            file = Path(str(connection.settings_dict["NAME"]))
+            problem = _not_ours(file)
             if problem is not None:
                 yield problem
-                return
-            yield from _place(_file())
+                return False
+            yield from _place(file)
         yield _answers()
-        yield _tables()
+        found = schema.read()
+        yield _tables(found)
+        return found.is_ours
     except which_database.NotTheMirrors as problem:
         yield error(TOPIC, problem.found, problem.advice)
     except DatabaseError as failure:
@@ -46,23 +52,7 @@ def look(config: Config) -> Iterator[Line]:
         )
     finally:
         connection.close()
-
-
-def can_be_asked(config: Config) -> bool:
-    """Whether it is the mirror's, answers, and has this program's tables."""
-    try:
-        which_database.check(config)
-        if connection.vendor == "sqlite" and _not_ours(_file()) is not None:
-            return False
-        return schema.read().is_ours
-    except (which_database.NotTheMirrors, DatabaseError):
-        return False
-    finally:
-        connection.close()
-
-
-def _file() -> Path:
-    return Path(str(connection.settings_dict["NAME"]))
+    return False
 
 
 def _not_ours(file: Path) -> Line | None:
@@ -99,8 +89,7 @@ def _answers() -> Line:
     return ok(TOPIC, found)
 
 
-def _tables() -> Line:
-    found = schema.read()
+def _tables(found: schema.Schema) -> Line:
     if found.newer:
         advice = "run the newer program, or go back to a copy of the database"
         return error(TOPIC, f"a newer program has made {', '.join(found.newer)}", advice)

@@ -21,7 +21,7 @@ from django.middleware.security import SecurityMiddleware
 from cache import request as asking
 from cache.api.forwarding import client_address, comes_from_proxy, own_address
 from dashboard.theme import PLACE
-from dashboard.views.trouble import unavailable
+from dashboard.views.trouble import MAY_BE_TROUBLE, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class _Aside:
             return self.get_response(request)  # type: ignore[attr-defined]  # the middleware's
         try:
             return super().__call__(request)  # type: ignore[misc]  # the middleware's
-        except Exception as error:
+        except MAY_BE_TROUBLE as error:
             answer = unavailable(request, error)
             if answer is None:
                 raise

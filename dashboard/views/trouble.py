@@ -12,6 +12,10 @@ from django.template.loader import render_to_string
 
 from cache.database import TROUBLE
 
+#: What :func:`unavailable` may have an answer to. A session that could not be saved is one that
+#: somebody else has ended, or the database did not take it.
+MAY_BE_TROUBLE = (*TROUBLE, SessionInterrupted)
+
 log = logging.getLogger(__name__)
 
 
@@ -31,7 +35,6 @@ def unavailable(request: HttpRequest, error: Exception) -> HttpResponse | None:
 
 
 def _is_trouble(error: BaseException | None) -> bool:
-    # A session that could not be saved is one that somebody else has ended, or this.
     if isinstance(error, SessionInterrupted):
         error = error.__context__ and error.__context__.__context__
     # SQLite says it also of a table that is not there, which is a defect.

@@ -80,7 +80,7 @@ def django_db_modify_db_settings(
 def nothing_of_other_tests(request: pytest.FixtureRequest) -> None:
     """Threads of fills commit what they write, unless a test's transaction is in their way."""
     marker = request.node.get_closest_marker("django_db")
-    if marker is None and _DATABASES.isdisjoint(request.fixturenames):
+    if not _asks_for_the_database(request.node):
         return
     commits = marker is not None and marker.kwargs.get("transaction")
     is_in_transaction = not (commits or "transactional_db" in request.fixturenames)
@@ -155,6 +155,11 @@ def _has_a_database(item: pytest.Item) -> bool:
     assert isinstance(item, pytest.Function)
     if item.get_closest_marker("one_database"):
         return False
-    if item.get_closest_marker("django_db") or not _DATABASES.isdisjoint(item.fixturenames):
+    return _asks_for_the_database(item) or reach.of_test(item).starts_a_mirror
+
+
+def _asks_for_the_database(item: pytest.Function) -> bool:
+    """Whether the test, or a fixture of it, asks pytest-django for it."""
+    if item.get_closest_marker("django_db"):
         return True
-    return reach.of_test(item).starts_a_mirror
+    return not _DATABASES.isdisjoint(item.fixturenames)

@@ -1,16 +1,22 @@
-"""A Docker engine of these tests' own, with the image built in it. No registry is reached."""
+"""A Docker engine of these tests' own, with the image built in it; and proxies before a mirror.
+
+No registry is reached.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.deploy.base_image import SETTINGS, gather_wheels, make_base
+from tests.deploy.proxies import Proxy, caddy, nginx
 from tests.e2e.dockerd import Dockerd
-from tests.e2e.mirror import PROJECT
+from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.parts import require, require_root
 from tests.e2e.processes import scratch
+from tests.fakes.upstream import FakeUpstream
 
 #: Of the image.
 NAME = "mirrorsite"
@@ -34,3 +40,17 @@ def engine() -> Iterator[Dockerd]:
             patience=PATIENCE,
         )
         yield engine
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FakeUpstream]:
+    with FakeUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])
+def front(request: pytest.FixtureRequest, mirror: Mirror) -> Iterator[Proxy]:
+    """A program with its example file, before the mirror of the test's file."""
+    start: Callable[[Path, str], Proxy] = request.param
+    with scratch("front") as home, start(home, mirror.url) as proxy:
+        yield proxy

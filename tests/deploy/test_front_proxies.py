@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from cache.oci.digest import Digest
-from tests.deploy.proxies import FILES, Proxy, caddy, nginx
+from tests.deploy.proxies import FILES, Proxy
 from tests.e2e import skopeo
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require
@@ -30,22 +30,9 @@ LAYER = random.Random(1).randbytes(24 * MIB)
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
     with scratch("mirror") as home, Mirror(home / "data", upstream.url) as mirror:
         yield mirror
-
-
-@pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])
-def front(request: pytest.FixtureRequest, mirror: Mirror) -> Iterator[Proxy]:
-    start: Callable[[Path, str], Proxy] = request.param
-    with scratch("front") as home, start(home, mirror.url) as proxy:
-        yield proxy
 
 
 @pytest.fixture

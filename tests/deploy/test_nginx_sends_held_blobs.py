@@ -35,12 +35,6 @@ _NOT_COMPARED = {"connection", "date", "keep-alive", "server", "x-request-id"}
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
     require_root()
     with scratch("mirror") as home:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.dashboard.in_a_browser.browser import Visitor, chromium
-from tests.deploy.proxies import Proxy, caddy, nginx
+from tests.deploy.proxies import Proxy
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require
 from tests.e2e.processes import NOWHERE, scratch
@@ -38,13 +37,6 @@ def mirror() -> Iterator[Mirror]:
         ) as mirror,
     ):
         yield mirror
-
-
-@pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])
-def front(request: pytest.FixtureRequest, mirror: Mirror) -> Iterator[Proxy]:
-    start: Callable[[Path, str], Proxy] = request.param
-    with scratch("front") as home, start(home, mirror.url) as proxy:
-        yield proxy
 
 
 def test_a_browser_signs_in(front: Proxy) -> None:

@@ -24,12 +24,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def address(engine: Dockerd, upstream: FakeUpstream) -> Iterator[str]:
     """A container as compose.yaml runs it, but on the host's network, where the fakes are."""
     address = f"127.0.0.1:{free_port()}"

@@ -25,12 +25,6 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     root = tmp_path_factory.mktemp("damaged") / "root"
     with Mirror(root, upstream.url, REGISTRY_STORAGE_SCRUB_INTERVAL="0") as running:

@@ -31,12 +31,6 @@ SIZE = 200_000
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     root = tmp_path_factory.mktemp("verified") / "root"
     with Mirror(root, upstream.url, REGISTRY_STORAGE_SCRUB_INTERVAL="0") as running:

@@ -17,12 +17,6 @@ NAME = "healed"
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
     with scratch("healed") as home, Mirror(home / "data", upstream.url) as mirror:
         yield mirror

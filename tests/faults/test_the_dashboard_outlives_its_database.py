@@ -24,12 +24,6 @@ TITLE = "The database does not answer"
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream) -> Iterator[Mirror]:
     with scratch("locked") as home, _mirror(home, upstream) as mirror:
         yield mirror

@@ -23,12 +23,6 @@ NOT_AS_IT_WAS = Digest.of(b"as it was")
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def mirror(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     root = tmp_path_factory.mktemp("scrubbed") / "root"
     _path(root, NOT_AS_IT_WAS).parent.mkdir(parents=True)

@@ -122,7 +122,10 @@ def _ordered(rooms: Rooms) -> list[list[str]]:
         for row in rows:
             row.sort(
                 key=lambda name: (
-                    sum(place[one] for one in ties[name]) / len(ties[name]) if ties[name] else 0.5,
+                    # Not `sum`: it depends on the order, which a set has another of in each run.
+                    math.fsum(place[one] for one in ties[name]) / len(ties[name])
+                    if ties[name]
+                    else 0.5,
                     name,
                 )
             )

@@ -7,6 +7,7 @@ in seconds.
 from __future__ import annotations
 
 import functools
+import gc
 import logging.config
 import math
 import os
@@ -37,7 +38,7 @@ except ConfigError as error:
     sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
     sys.exit(2)
 
-# The parent logs too, and Django, which sets logging up for the workers, is not loaded in it.
+# The parent logs from its first line on, before it has loaded Django, which sets this up again.
 logging.config.dictConfig(mirror_logging.dictionary(MIRROR.log))
 
 proc_name = "mirrorsite"
@@ -48,9 +49,9 @@ workers = _CAPACITY.workers
 threads = _CAPACITY.threads
 worker_connections = _CAPACITY.connections
 worker_class = "mirrorsite.worker.Worker"
-# Nothing is loaded before the fork: no thread, connection or lock of the parent's can be left
-# half-used in a worker.
-preload_app = False
+# The parent loads the program, and begins nothing of it: no thread or connection of its own can be
+# left half-used in a worker. A worker is there at once, and shares the program's memory.
+preload_app = True
 
 # A worker's main thread beats while its other threads send for hours; this is for a dead one.
 timeout = 30
@@ -111,8 +112,12 @@ def on_starting(arbiter: Arbiter) -> None:
 def when_ready(_arbiter: Arbiter) -> None:
     """Let signals to stop through, which `manage.py serve` holds back until they are handled.
 
-    From here on the parent's records, such as those of workers that died, are kept too.
+    From here on the parent's records, such as those of workers that died, are kept too. What is
+    loaded by now, it and its workers keep for good: to look through it for garbage would have each
+    worker copy it.
     """
+    gc.collect()
+    gc.freeze()
     logbook.attach(logbook.folder_of(MIRROR.storage.root))
     _let_stops_through()
 
@@ -144,7 +149,7 @@ def child_exit(_arbiter: Arbiter, worker: Worker) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """Begin what the mirror does by itself, also if nobody ever pulls: threads follow the fork."""
-    # Only now are the models there, which the parent never loads.
+    # The models may be imported once Django is set up.
     from cache import upkeep  # noqa: PLC0415
 
     worker.request_log.keep = logbook.attach(logbook.folder_of(MIRROR.storage.root)).note

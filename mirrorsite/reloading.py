@@ -12,6 +12,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from cache import runtime
 from cache.config import ConfigError, differences, load, renewed
 from mirrorsite import logging as mirror_logging
 from mirrorsite import settings as project
@@ -35,6 +36,7 @@ def in_parent(arbiter: Arbiter) -> None:
     if new is None:
         return
     config, fixed = renewed(old, new)
+    runtime.renew(config)
     _adopt(config)
     tls.reload()
     changed = differences(old, config)
@@ -50,9 +52,6 @@ def in_parent(arbiter: Arbiter) -> None:
 
 def in_worker(request_log: RequestLog) -> None:
     """The same for a worker, which the parent has told to."""
-    # Only in a worker are Django and the models there.
-    from cache import runtime  # noqa: PLC0415
-
     with _lock:
         new = _read()
         if new is None:

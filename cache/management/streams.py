@@ -49,6 +49,17 @@ def prepare() -> None:
     sys.stderr = _text(2, sys.stderr)
 
 
+def release() -> None:
+    """Have the streams be Python's own again: for a server, which outlives who reads its output.
+
+    One that was closed from the start goes on leading nowhere.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.stdout = sys.__stdout__ or sys.stdout
+    sys.stderr = sys.__stderr__ or sys.stderr
+
+
 def _text(number: int, before: Any) -> io.TextIOWrapper:
     """A stream like the one that Python made."""
     return io.TextIOWrapper(

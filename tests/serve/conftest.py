@@ -104,14 +104,17 @@ def free_port() -> int:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a mirror in `tmp_path`; keyword arguments are variables of its environment."""
+    """Start a mirror in `tmp_path`; keyword arguments are variables of its environment.
+
+    What it says goes to files; with `stderr`, its errors go there.
+    """
     started: list[Mirror] = []
 
-    def start(**environ: str) -> Mirror:
+    def start(stderr: Path | None = None, **environ: str) -> Mirror:
         port = free_port()
         number = len(started)
-        out, err = tmp_path / f"out{number}", tmp_path / f"err{number}"
-        with out.open("wb") as stdout, err.open("wb") as stderr:
+        out, err = tmp_path / f"out{number}", stderr or tmp_path / f"err{number}"
+        with out.open("wb") as output, err.open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "serve"],
                 cwd=tmp_path,
@@ -124,8 +127,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
                     **environ,
                 },
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
+                stdout=output,
+                stderr=errors,
                 start_new_session=True,
             )
         started.append(Mirror(process, port, out, err))

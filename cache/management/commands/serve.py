@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import runpy
 import signal
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
@@ -23,6 +24,7 @@ from django.db import DatabaseError, connection
 from cache import runtime, schema, which_database
 from cache.access.first_user import BadFirstUser, FirstUser, make_first_user
 from cache.config import ConfigError, capacity, listener
+from cache.management import streams
 from cache.management.explained import explain
 
 if TYPE_CHECKING:
@@ -32,13 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GUNICORN = (
-    "-m",
-    "gunicorn",
-    "-c",
-    "python:mirrorsite.gunicorn_conf",
-    "mirrorsite.wsgi:application",
-)
+GUNICORN = ("gunicorn", "-c", "python:mirrorsite.gunicorn_conf", "mirrorsite.wsgi:application")
 MISTAKE = 2
 
 #: The workers of a mirror whose parent was killed notice it within a second.
@@ -164,26 +160,37 @@ def prepare_port(address: Address, key: str = "http.addr") -> None:
 
 def prepare_database() -> None:
     """Bring the database to this program's shape; refuse one that a newer program has made."""
-    # One connection is enough here, and without the pool, which tries again and again, the reason
-    # for having none is known at once.
-    options = connection.settings_dict["OPTIONS"]
-    connection.settings_dict["OPTIONS"] = {k: v for k, v in options.items() if k != "pool"}
     try:
-        _keep_from_others(connection.settings_dict)
-        found = schema.read()
-        if found.newer:
-            raise CommandError(
-                f"the database is newer than this program (it has {', '.join(found.newer)}); "
-                "run the newer program, or go back to a copy of the database"
-            )
-        if found.is_behind:
-            call_command("migrate", interactive=False, verbosity=0)
-        _take_over(settings.MIRROR)
+        with without_pool():
+            _keep_from_others(connection.settings_dict)
+            found = schema.read()
+            if found.newer:
+                raise CommandError(
+                    f"the database is newer than this program (it has {', '.join(found.newer)}); "
+                    "run the newer program, or go back to a copy of the database"
+                )
+            if found.is_behind:
+                call_command("migrate", interactive=False, verbosity=0)
+            _take_over(settings.MIRROR)
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"the database {database_name()} cannot be used: {reason}") from None
+
+
+@contextmanager
+def without_pool() -> Iterator[None]:
+    """Use one connection, which is closed in the end.
+
+    It is known at once why there is none, where the pool tries again and again; and no thread of a
+    pool is there when workers are forked.
+    """
+    options = connection.settings_dict["OPTIONS"]
+    connection.settings_dict["OPTIONS"] = {k: v for k, v in options.items() if k != "pool"}
+    try:
+        yield
     finally:
         connection.close()
+        connection.settings_dict["OPTIONS"] = options
 
 
 def _take_over(config: Config) -> None:
@@ -228,14 +235,13 @@ def _keep_from_others(database: dict[str, Any]) -> None:
 def prepare_first_user(root: Path) -> FirstUser | None:
     """Somebody must be able to sign in: the user that was made for it, if there was none."""
     try:
-        return make_first_user(root, os.environ)
+        with without_pool():
+            return make_first_user(root, os.environ)
     except BadFirstUser as error:
         raise CommandError(str(error), returncode=MISTAKE) from None
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"the first user cannot be made: {reason}") from None
-    finally:
-        connection.close()
 
 
 def database_name() -> str:
@@ -271,12 +277,14 @@ def welcome(user: FirstUser) -> str:
     return f"  sign in   as {user.name} with the password {user.password}{kept}"
 
 
-def become_gunicorn() -> None:
-    """Replace this process: signals, exit code and process id are then gunicorn's own.
+def become_gunicorn() -> NoReturn:
+    """Run gunicorn to its end, in this process: signals, exit code and process id are its own.
 
-    A signal to stop that comes before gunicorn handles it waits (`when_ready` lets it through).
+    What is loaded here already need not be loaded again. A signal to stop that comes before
+    gunicorn handles it waits (`when_ready` lets it through).
     """
-    paths = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    os.execv(sys.executable, [sys.executable, *GUNICORN])  # noqa: S606 - no shell is wanted
+    streams.release()
+    sys.argv = [*GUNICORN]
+    runpy.run_module("gunicorn", run_name="__main__", alter_sys=True)
+    raise SystemExit(0)

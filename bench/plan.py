@@ -60,7 +60,7 @@ FULL = Plan(
 )
 
 QUICK = Plan(
-    rounds=2,
+    rounds=1,
     few=1,
     seconds=1,
     big=32 * MIB,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import sys
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import wsgi
 
 from cache import request
+from cache.api.bodies import ArrivingFile, Piece
 from cache.api.request_ids import REQUEST
 from cache.oci.errors import RegistryError
 from mirrorsite.stopping import StoppingWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: An answer's head and a body of so many bytes leave in one piece. Sending wakes the client up and
 #: gives Python's lock away, which costs more than copying these.
@@ -68,6 +74,39 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
         if has_sent and not self._omits_body:
             self.left += file.sent if hasattr(file, "sent") else self.response_length or 0
         return has_sent
+
+    def write_body(self, body: Iterable[bytes]) -> None:
+        """Send it: from a file, or as it comes, by the kernel alone where that can be."""
+        if isinstance(body, wsgi.FileWrapper):
+            self.write_file(body)
+        elif isinstance(body, ArrivingFile) and self._takes_spans():
+            for piece in body.pieces():
+                self._write_piece(piece)
+        else:
+            for data in body:
+                self.write(data)
+
+    def _takes_spans(self) -> bool:
+        is_plain = not (self.cfg.is_ssl or self.chunked or self._omits_body)
+        return is_plain and (self.response_length or 0) > _TOGETHER and self.can_sendfile()
+
+    def _write_piece(self, piece: Piece) -> None:
+        if isinstance(piece, bytes):
+            self.write(piece)
+            return
+        self._announce()
+        offset, end = piece.offset, piece.offset + piece.length
+        try:
+            while offset < end:
+                taken = os.sendfile(self.sock.fileno(), piece.fd, offset, end - offset)
+                if not taken:
+                    raise OSError(errno.EIO, "the blob's file was cut while it was sent")
+                offset += taken
+                self.left += taken
+        except OSError:
+            self.is_client_gone = True
+            raise
+        self.sent += piece.length
 
     def _announce(self) -> None:
         """Send the head with the first bytes of the body, which follow at once."""
@@ -133,11 +172,7 @@ class AnsweringWorker(StoppingWorker):
         try:
             pieces = self.wsgi(environ, answer.start_response)
             try:
-                if isinstance(pieces, wsgi.FileWrapper):
-                    answer.write_file(pieces)
-                else:
-                    for piece in pieces:
-                        answer.write(piece)
+                answer.write_body(pieces)
                 answer.close()
             finally:
                 if hasattr(pieces, "close"):

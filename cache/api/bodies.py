@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, TypeVar
 
-from django.http import FileResponse
+from django.http import FileResponse, StreamingHttpResponse
 
 from cache.oci.errors import RegistryError
-from cache.pull import Body
+from cache.pull import Body, Span
 
 #: Is told how many bytes of its body an answer sent, once, when it is over.
 OnEnd: TypeAlias = Callable[[int], None]
+
+#: A part of a body, or where it stands.
+Piece: TypeAlias = bytes | Span
+
+_P = TypeVar("_P", bytes, Piece)
 
 #: Bytes per step where a file cannot leave through sendfile (TLS).
 _FILE_STEP = 256 * 1024
@@ -110,10 +115,17 @@ class Breakable:
         self._sent = 0
 
     def __iter__(self) -> Iterator[bytes]:
+        return self._whole(iter(self._body))
+
+    def pieces(self) -> Iterator[Piece]:
+        """The same bytes, where it can be as places in a file."""
+        return self._whole(self._body.pieces())
+
+    def _whole(self, pieces: Iterator[_P]) -> Iterator[_P]:
         try:
-            for chunk in self._body:
-                self._sent += len(chunk)
-                yield chunk
+            for piece in pieces:
+                self._sent += len(piece)
+                yield piece
         except RegistryError as error:
             raise ConnectionResetError(errno.ECONNRESET, error.message) from error
         if self._length not in (None, self._sent):
@@ -125,3 +137,20 @@ class Breakable:
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(self._sent)
+
+
+class ArrivingFile(StreamingHttpResponse):
+    """A body that arrives, for a server that has the kernel send what stands in a file.
+
+    Any other may iterate over it.
+    """
+
+    def __init__(
+        self, body: Breakable, content_type: str, status: int, headers: dict[str, str]
+    ) -> None:
+        super().__init__(body, content_type, status, headers=headers)
+        self._body = body
+
+    def pieces(self) -> Iterator[Piece]:
+        """The bytes, or where they stand until the next piece is asked for."""
+        return self._body.pieces()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from cache.api.bodies import Breakable, OnEnd, StoreFile
+from cache.api.bodies import ArrivingFile, Breakable, OnEnd, StoreFile
 from cache.api.handing_over import handed_over
 from cache.api.path_tokens import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
@@ -72,7 +72,7 @@ def blob_response(request: HttpRequest, blob: Held | Arriving, on_end: OnEnd) ->
     start, stop = (wanted.start, wanted.stop) if wanted else (0, None)
     length = int(headers["Content-Length"]) if "Content-Length" in headers else None
     stream = Breakable(read_arriving(blob, start, stop), length, on_end)
-    return StreamingHttpResponse(stream, BLOB_TYPE, status, headers=headers)
+    return ArrivingFile(stream, BLOB_TYPE, status, headers)
 
 
 def names_response(request: HttpRequest, body: dict[str, object], page: Page) -> HttpResponse:

@@ -25,6 +25,7 @@ from cache.pull.manifests import (
 from cache.pull.outcome import Outcome
 from cache.pull.permission import may_pull
 from cache.pull.refusals import OfflineByWish, Unauthorized
+from cache.streaming.span import Span
 
 __all__ = [
     "Arriving",
@@ -33,6 +34,7 @@ __all__ = [
     "ManifestAnswer",
     "OfflineByWish",
     "Outcome",
+    "Span",
     "Stat",
     "Unauthorized",
     "check_tag",

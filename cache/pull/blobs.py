@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from cache import catalog, meters, runtime
 from cache.access.decision import Client
@@ -42,10 +42,13 @@ from cache.streaming.source import (
     SourceFailed,
     SourceStream,
 )
+from cache.streaming.span import Span
 from cache.tally import Counts
 from cache.upstream import errors
 
 log = logging.getLogger(__name__)
+
+Piece = TypeVar("Piece")
 
 UNKNOWN = "BLOB_UNKNOWN"
 
@@ -185,18 +188,22 @@ class Body:
         self._order = order
 
     def __iter__(self) -> Iterator[bytes]:
+        return self._or_past_the_store(self._reader)
+
+    def pieces(self) -> Iterator[bytes | Span]:
+        """The same bytes, where it can be as places in a file that the kernel may send from."""
+        return self._or_past_the_store(self._reader.spans())
+
+    def _or_past_the_store(self, arriving: Iterator[Piece]) -> Iterator[Piece | bytes]:
         try:
-            yield from self._reader_or_past_the_store()
+            try:
+                yield from arriving
+            except SourceFailed as failure:
+                if failure.kind != STORE_FAILED:
+                    raise
+                yield from read_past(self._order, self._reader.rest())
         except SourceFailed as failure:
             raise from_source(failure, UNKNOWN) from failure
-
-    def _reader_or_past_the_store(self) -> Iterator[bytes]:
-        try:
-            yield from self._reader
-        except SourceFailed as failure:
-            if failure.kind != STORE_FAILED:
-                raise
-            yield from read_past(self._order, self._reader.rest())
 
     def close(self) -> None:
         """Leave the fill, which goes on."""

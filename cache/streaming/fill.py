@@ -18,6 +18,7 @@ from cache.oci.digest import Digest
 from cache.streaming.comparison import Comparison
 from cache.streaming.order import Order
 from cache.streaming.source import CHANGED, STORE_FAILED, SourceFailed
+from cache.streaming.span import Span
 
 #: Bytes at the end of what has arrived that no reader gets before the digest is verified. A blob
 #: that is smaller, such as an image's configuration, is verified before its first byte leaves.
@@ -236,11 +237,12 @@ class Fill:
                 if not is_over and self._arrived == arrived and not self._ended:
                     self._changed.wait(LOOK_AGAIN)
 
-    def read(self, cursor: Cursor, length: int) -> bytes:
-        """The next bytes for a reader, at most ``length``; waits for them and moves the cursor.
+    def next_span(self, cursor: Cursor, length: int) -> Span:
+        """Where the next bytes for a reader stand, at most ``length``; waits for them.
 
         Empty at the blob's end. Raises :class:`SourceFailed` when the fill failed, or when the
         blob turns out to be another one than this reader was told, or given, the beginning of.
+        Who has given the bytes on moves the cursor.
         """
         with self._changed:
             while not (self._verified or self._visible(cursor.total) > cursor.position):
@@ -252,12 +254,11 @@ class Fill:
             self._follow_generation(cursor)
             fd = self._fds[-1]
             length = min(length, self._visible(cursor.total) - cursor.position)
-        data = os.pread(fd, length, cursor.position) if length > 0 else b""
-        if length > 0 and not data:
+        span = Span(fd, cursor.position, max(0, length))
+        if span and os.fstat(fd).st_size < span.offset + span.length:
             # What has arrived was taken from the file since: that is no end of the blob.
             raise SourceFailed(STORE_FAILED, "the file was cut while it was read")
-        cursor.position += len(data)
-        return data
+        return span
 
     def file_of(self, cursor: Cursor) -> int | None:
         """The file that a reader was given bytes of; None if there is none yet.

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Self
 
 from cache.streaming.fill import Fill
 from cache.streaming.past import Rest
+from cache.streaming.source import STORE_FAILED, SourceFailed
+from cache.streaming.span import Span
 
-#: Bytes handed to the client's socket at a time.
+#: Bytes handed to the client's socket at a time: copied by us, and by the kernel alone.
 CHUNK = 256 * 1024
+SPAN = 1024 * 1024
 
 
 class Reader:
     """Iterates over the bytes from ``start`` up to ``stop`` (exclusive; None: the blob's end).
 
-    The iteration raises :class:`~cache.streaming.source.SourceFailed` when the blob will not
-    come, which must end the client's stream short. ``total`` is the blob's size in bytes that the
-    client was told, if any. Close it when done: it is a user of the fill.
+    :meth:`spans` tells where they stand instead. Either way, the iteration raises
+    :class:`~cache.streaming.source.SourceFailed` when the blob will not come, which must end the
+    client's stream short. ``total`` is the blob's size in bytes that the client was told, if any.
+    Close it when done: it is a user of the fill.
     """
 
     def __init__(
@@ -33,13 +38,26 @@ class Reader:
         return self
 
     def __next__(self) -> bytes:
-        wanted = CHUNK
-        if self._stop is not None:
-            wanted = min(wanted, self._stop - self._cursor.position)
-        data = b"" if wanted <= 0 or self._closed else self._fill.read(self._cursor, wanted)
-        if not data:
+        span = self._next(CHUNK)
+        if not span:
             raise StopIteration
+        data = os.pread(span.fd, span.length, span.offset)
+        if not data:
+            raise SourceFailed(STORE_FAILED, "the file was cut while it was read")
+        self._cursor.position += len(data)
         return data
+
+    def spans(self) -> Iterator[Span]:
+        """Where the bytes stand, each piece to be sent before the next one is asked for."""
+        while span := self._next(SPAN):
+            yield span
+            self._cursor.position += span.length
+
+    def _next(self, wanted: int) -> Span | None:
+        position = self._cursor.position
+        if self._stop is not None:
+            wanted = min(wanted, self._stop - position)
+        return None if wanted <= 0 or self._closed else self._fill.next_span(self._cursor, wanted)
 
     def rest(self) -> Rest:
         """What is still to come, for going past the store."""

@@ -42,9 +42,10 @@ def _stalled(stack: ExitStack, scene: Scene, path: str, count: int) -> list[Clie
     return clients
 
 
-def test_a_thread_that_sends_a_file_is_in_the_kernel() -> None:
+@pytest.mark.parametrize("kind", ["held", "arriving"])
+def test_a_thread_that_sends_a_file_is_in_the_kernel(kind: str) -> None:
     with scene() as usual, ExitStack() as stack:
-        path, _ = usual.held_blob("big", SIZE)
+        path, _ = (usual.held_blob if kind == "held" else usual.blob)("big", SIZE)
         _stalled(stack, usual, path, 1)
         eventually(
             lambda: waits_in_sendfile(usual.mirror.workers()), "the kernel sends the file alone"

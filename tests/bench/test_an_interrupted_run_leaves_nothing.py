@@ -41,7 +41,7 @@ def test_ctrl_c_twice(tmp_path: Path) -> None:
 
         process.send_signal(signal.SIGINT)
         eventually(lambda: not processes_in(tmp_path, "docker-registry"), "the clearing began")
-        assert processes_in(tmp_path, "manage.py")
+        assert processes_in(tmp_path, "serve")
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE)
 

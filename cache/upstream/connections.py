@@ -34,6 +34,10 @@ READ_AT_ONCE = 256 * 1024
 httpcore.HTTP11Connection.READ_NUM_BYTES = READ_AT_ONCE
 
 
+# To read the authorities takes longer than many a pull, and plain HTTP needs none.
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """How a host is spoken to over TLS.
@@ -57,7 +61,7 @@ class Connections:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._clients: dict[tuple[bool, Trust], httpx.Client] = {}
+        self._clients: dict[tuple[bool, Trust | None], httpx.Client] = {}
         self._contexts: dict[Trust, ssl.SSLContext] = {}
         self._closed = False
 
@@ -70,11 +74,7 @@ class Connections:
 
     def client(self, url: httpx.URL, *, transfer: bool) -> httpx.Client:
         """What sends requests to `url`; transfers have connections apart. Raises Unreachable."""
-        endpoint = self._endpoint
-        trust = Trust(
-            blindly=endpoint.insecure_skip_verify and endpoint.is_own_host(url),
-            known=endpoint.client_certificate is not None and endpoint.may_send_credentials_to(url),
-        )
+        trust = self._trust(url) if url.scheme == "https" else None
         with self._lock:
             if self._closed:
                 raise Unreachable("The connections to upstream are closed.")
@@ -95,11 +95,19 @@ class Connections:
                 client.close()
             self._clients.clear()
 
-    def _build(self, trust: Trust) -> httpx.Client:
+    def _trust(self, url: httpx.URL) -> Trust:
+        endpoint = self._endpoint
+        return Trust(
+            blindly=endpoint.insecure_skip_verify and endpoint.is_own_host(url),
+            known=endpoint.client_certificate is not None and endpoint.may_send_credentials_to(url),
+        )
+
+    def _build(self, trust: Trust | None) -> httpx.Client:
+        """For hosts of such a trust; for None, plain HTTP alone: it would trust nobody."""
         endpoint = self._endpoint
         try:
             client = httpx.Client(
-                verify=self._context(trust),
+                verify=_TRUSTS_NOBODY if trust is None else self._context(trust),
                 proxy=self._proxy(),
                 timeout=httpx.Timeout(
                     endpoint.first_byte_timeout,

@@ -27,6 +27,7 @@ from cache.runtime import Runtime
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import environment
 from tests.fakes.images import Image, build_image, descriptor
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 PRIVATE = "acme/app"
@@ -149,7 +150,9 @@ def house(start_house: Callable[..., House]) -> House:
 @pytest.fixture(scope="package")
 def http(house: House) -> Iterator[httpx.Client]:
     """Speaks to the shared house's mirror."""
-    with httpx.Client(base_url=house.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=house.url, timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         client.headers.pop("Accept")
         yield client
 

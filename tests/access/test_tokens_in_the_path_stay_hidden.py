@@ -11,6 +11,7 @@ import pytest
 from cache.access import machine_tokens
 from tests.access.conftest import PRIVATE, PUBLIC, House
 from tests.e2e.processes import eventually
+from tests.fakes.plain import NO_AUTHORITY
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,9 @@ def token(talkative: House) -> str:
 
 @pytest.fixture
 def http(talkative: House) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=talkative.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=talkative.url, timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         yield client
 
 

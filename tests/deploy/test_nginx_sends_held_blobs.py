@@ -19,6 +19,7 @@ from tests.e2e import skopeo
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require, require_root
 from tests.e2e.processes import eventually, scratch
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = pytest.mark.e2e
@@ -62,7 +63,7 @@ def held(upstream: FakeUpstream, mirror: Mirror) -> str:
     """The address of a blob that is in the store."""
     digest = upstream.add_blob(NAME, BLOB)
     path = f"/v2/{NAME}/blobs/{digest}"
-    assert httpx.get(f"{mirror.url}{path}", trust_env=False).content == BLOB
+    assert httpx.get(f"{mirror.url}{path}", trust_env=False, verify=NO_AUTHORITY).content == BLOB
     return path
 
 

@@ -20,6 +20,7 @@ import pytest
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.parts import require, require_root
 from tests.e2e.processes import environment, eventually, run, scratch
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = pytest.mark.e2e
@@ -139,7 +140,7 @@ def test_a_reload_has_the_configuration_read_again(tmp_path: Path) -> None:
         run(*command.replace("$MAINPID", str(mirror.pid)).split())
 
         eventually(lambda: "the old one stays in force" in mirror.log, "it was read")
-        assert httpx.get(f"{mirror.url}/healthz", trust_env=False).is_success
+        assert httpx.get(f"{mirror.url}/healthz", trust_env=False, verify=NO_AUTHORITY).is_success
 
 
 @cache
@@ -207,7 +208,9 @@ def test_the_mirror_serves_under_what_the_unit_forbids() -> None:
             TMPDIR=str(temporary),
         ) as mirror:
             image = upstream.add_image("acme/image", "v1", [os.urandom(1_000_000)])
-            with httpx.Client(base_url=mirror.url, trust_env=False, timeout=30) as client:
+            with httpx.Client(
+                base_url=mirror.url, trust_env=False, verify=NO_AUTHORITY, timeout=30
+            ) as client:
                 manifest = client.get("/v2/acme/image/manifests/v1", headers={"Accept": "*/*"})
                 blobs = [client.get(f"/v2/acme/image/blobs/{each}") for each in image.layer_digests]
                 ready = client.get("/readyz").json()

@@ -18,6 +18,7 @@ from tests.deploy.conftest import NAME
 from tests.e2e import skopeo
 from tests.e2e.dockerd import Dockerd
 from tests.e2e.processes import environment, eventually, free_port
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -44,7 +45,9 @@ def address(engine: Dockerd, upstream: FakeUpstream) -> Iterator[str]:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(f"http://{address}/readyz", trust_env=False).is_success
+        return httpx.get(
+            f"http://{address}/readyz", trust_env=False, verify=NO_AUTHORITY
+        ).is_success
     except httpx.TransportError:
         return False
 

@@ -9,6 +9,7 @@ import httpx
 from tests.doctor.conftest import Examine
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import PATIENCE, environment
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 
@@ -19,7 +20,9 @@ def test_a_running_mirror(examine: Examine, upstream: FakeUpstream, tmp_path: Pa
     }
     upstream.add_image("acme/image", "v1")
     with Mirror(tmp_path / "root", upstream.url) as mirror:
-        httpx.get(f"{mirror.url}/v2/acme/image/manifests/v1", trust_env=False).raise_for_status()
+        httpx.get(
+            f"{mirror.url}/v2/acme/image/manifests/v1", trust_env=False, verify=NO_AUTHORITY
+        ).raise_for_status()
         upstream.reset()
 
         report = examine(REGISTRY_HTTP_ADDR=mirror.address)

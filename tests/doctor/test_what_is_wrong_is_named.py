@@ -21,6 +21,7 @@ from tests.e2e.processes import free_port
 from tests.fakes.authentication import TokenService
 from tests.fakes.certificates import Authority
 from tests.fakes.faults import Fault
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 PASSWORD = "a-secret-that-nobody-may-see"
@@ -110,7 +111,7 @@ def test_a_spent_quota(examine: Examine, upstream: FakeUpstream, tmp_path: Path)
         upstream.misbehave(
             Fault(status=429, headers={"Retry-After": "3600"}), path="/manifests/", times=9
         )
-        httpx.get(f"{mirror.url}/v2/acme/image/manifests/v1", trust_env=False)
+        httpx.get(f"{mirror.url}/v2/acme/image/manifests/v1", trust_env=False, verify=NO_AUTHORITY)
 
         report = examine(REGISTRY_HTTP_ADDR=mirror.address)
 

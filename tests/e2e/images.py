@@ -18,6 +18,7 @@ from tests.fakes.images import (
     build_index,
     gzipped_layer,
 )
+from tests.fakes.plain import NO_AUTHORITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +62,9 @@ def noise(size: int, seed: str) -> bytes:
 
 def push(registry_url: str, repository: str, tag: str, content: Image | Index) -> None:
     """Store an image, or an index with all its images, under this tag."""
-    with httpx.Client(base_url=f"{registry_url}/v2/{repository}/", trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{registry_url}/v2/{repository}/", trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         for image in content.images if isinstance(content, Index) else (content,):
             _upload(client, (image.config, *image.layers))
             _put_manifest(client, str(image.digest), image)
@@ -70,7 +73,9 @@ def push(registry_url: str, repository: str, tag: str, content: Image | Index) -
 
 def push_blob(registry_url: str, repository: str, data: bytes) -> Digest:
     """Store one blob that no manifest names."""
-    with httpx.Client(base_url=f"{registry_url}/v2/{repository}/", trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{registry_url}/v2/{repository}/", trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         _upload(client, (data,))
     return Digest.of(data)
 

@@ -29,6 +29,7 @@ from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require
 from tests.e2e.processes import PATIENCE, eventually, scratch
 from tests.e2e.registry import Registry
+from tests.fakes.plain import NO_AUTHORITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +138,12 @@ def test_a_tag_is_as_old_as_the_folder_says(old: Path, home: Path, upstream: Cou
     assert imported(home / "data", old, **behind(upstream))[0] == 0
 
     with Mirror(home / "data", upstream.url) as mirror, upstream.switched_off():
-        answer = httpx.get(f"{mirror.url}/v2/acme/image/manifests/v2", trust_env=False, timeout=30)
+        answer = httpx.get(
+            f"{mirror.url}/v2/acme/image/manifests/v2",
+            trust_env=False,
+            verify=NO_AUTHORITY,
+            timeout=30,
+        )
 
     assert answer.status_code == 200
     assert answer.content == IMAGE.manifest
@@ -270,7 +276,7 @@ def pushed(home: Path) -> Path:
     with Registry(home / "pushed") as registry:
         push(registry.url, "acme/image", "v2", IMAGE)
         base = f"{registry.url}/v2/acme/image/blobs/uploads/"
-        begun = httpx.post(base, trust_env=False).raise_for_status()
+        begun = httpx.post(base, trust_env=False, verify=NO_AUTHORITY).raise_for_status()
         httpx.patch(begun.headers["Location"], content=b"half of", trust_env=False)
     assert list(folder_of(registry.root, "acme/image").glob("_uploads/*/data"))
     return registry.root
@@ -289,11 +295,17 @@ def test_what_was_pushed_there_is_served_once_upstream_vouches_for_it(
         url = f"{mirror.url}/v2/acme/image"
         with upstream.switched_off():
             for path in (f"manifests/{IMAGE.digest}", f"blobs/{IMAGE.config_digest}"):
-                refused = httpx.get(f"{url}/{path}", trust_env=False, timeout=30)
+                refused = httpx.get(
+                    f"{url}/{path}", trust_env=False, verify=NO_AUTHORITY, timeout=30
+                )
                 assert refused.status_code in (502, 503, 504), path
         upstream.forget()
         eventually(
-            lambda: httpx.head(f"{url}/manifests/v2", trust_env=False, timeout=30).is_success,
+            lambda: (
+                httpx.head(
+                    f"{url}/manifests/v2", trust_env=False, verify=NO_AUTHORITY, timeout=30
+                ).is_success
+            ),
             "upstream is believed to be back",
         )
         skopeo.copy(mirror.address, "acme/image:v2", home / "image")
@@ -330,7 +342,9 @@ def test_the_content_of_another_upstream_goes_under_its_name(cached: Path, home:
 
     with Mirror(home / "data", "http://127.0.0.1:1", **settings) as mirror:
         path = f"acme/image/manifests/{IMAGE.digest}"
-        with httpx.Client(base_url=f"{mirror.url}/v2/", trust_env=False, timeout=30) as client:
+        with httpx.Client(
+            base_url=f"{mirror.url}/v2/", trust_env=False, verify=NO_AUTHORITY, timeout=30
+        ) as client:
             found, missed = client.get(f"ghcr.io/{path}"), client.get(path)
     assert found.content == IMAGE.manifest
     assert missed.status_code == 502

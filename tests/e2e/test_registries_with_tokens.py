@@ -21,6 +21,7 @@ from tests.e2e.processes import scratch
 from tests.e2e.registry import Registry
 from tests.e2e.tokens import Signer, TokenServer
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 
 pytestmark = pytest.mark.e2e
 
@@ -123,8 +124,16 @@ def test_nobody_gets_anything_without_a_token(public: Site, private: Site) -> No
         push(site.push_url, "owner/guarded", "1", image)
         path = f"{site.front.url}/v2/owner/guarded"
 
-        assert httpx.get(f"{path}/manifests/1", trust_env=False).status_code == 401
-        assert httpx.get(f"{path}/blobs/{image.config_digest}", trust_env=False).status_code == 401
+        assert (
+            httpx.get(f"{path}/manifests/1", trust_env=False, verify=NO_AUTHORITY).status_code
+            == 401
+        )
+        assert (
+            httpx.get(
+                f"{path}/blobs/{image.config_digest}", trust_env=False, verify=NO_AUTHORITY
+            ).status_code
+            == 401
+        )
 
 
 def test_what_a_first_pull_and_a_second_one_cost(

@@ -16,6 +16,7 @@ from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require, require_root
 from tests.e2e.processes import scratch
 from tests.e2e.registry import Registry
+from tests.fakes.plain import NO_AUTHORITY
 
 pytestmark = pytest.mark.e2e
 
@@ -96,6 +97,7 @@ def test_an_unknown_registry_is_named(mirror: Mirror) -> None:
         f"{mirror.url}/v2/owner/image/manifests/1",
         params={"ns": "nowhere.example"},
         trust_env=False,
+        verify=NO_AUTHORITY,
     )
 
     assert answer.status_code == 404

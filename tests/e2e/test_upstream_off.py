@@ -13,6 +13,7 @@ from tests.e2e.dockerd import Dockerd
 from tests.e2e.images import busybox_image, push, two_platform_index
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require
+from tests.fakes.plain import NO_AUTHORITY
 
 pytestmark = pytest.mark.e2e
 
@@ -64,4 +65,6 @@ def test_the_mirror_starts_and_serves(
 
 def _manifest(mirror: Mirror, repository: str, tag: str) -> httpx.Response:
     url = f"{mirror.url}/v2/{repository}/manifests/{tag}"
-    return httpx.get(url, headers={"Accept": "*/*"}, trust_env=False).raise_for_status()
+    return httpx.get(
+        url, headers={"Accept": "*/*"}, trust_env=False, verify=NO_AUTHORITY
+    ).raise_for_status()

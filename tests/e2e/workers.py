@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.fakes.plain import NO_AUTHORITY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,6 +40,7 @@ def _one_connection(mirror: Mirror) -> httpx.Client:
         base_url=f"{mirror.url}/v2/",
         timeout=60,
         trust_env=False,
+        verify=NO_AUTHORITY,
         limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
     )
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
+from tests.fakes.plain import NO_AUTHORITY
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -76,7 +78,9 @@ class Clients:
 
 def pull(url: str, tag: str) -> list[str]:
     """Pull an image with all its blobs; what is wrong with it. Raises `httpx.TransportError`."""
-    with httpx.Client(base_url=f"{url}/v2/{NAME}", timeout=ANSWER_SECONDS, trust_env=False) as http:
+    with httpx.Client(
+        base_url=f"{url}/v2/{NAME}", timeout=ANSWER_SECONDS, trust_env=False, verify=NO_AUTHORITY
+    ) as http:
         answer = http.get(f"/manifests/{tag}", headers={"Accept": "*/*"})
         if answer.status_code != httpx.codes.OK:
             return [f"{tag}: {answer.status_code} {answer.text}"]

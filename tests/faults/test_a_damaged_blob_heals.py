@@ -17,6 +17,7 @@ from tests import database
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
 from tests.e2e.raw import Download
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/damaged"
@@ -39,6 +40,7 @@ def client(mirror: Mirror) -> Iterator[httpx.Client]:
         base_url=f"{mirror.url}/v2",
         timeout=30,
         trust_env=False,
+        verify=NO_AUTHORITY,
         limits=httpx.Limits(max_keepalive_connections=0),
     ) as client:
         yield client

@@ -16,6 +16,7 @@ from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually, scratch
 from tests.e2e.raw import Download
 from tests.fakes.faults import Fault, Gate
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = pytest.mark.one_database
@@ -68,7 +69,9 @@ def _rows(mirror: Mirror, table: str, digest: object) -> int:
 
 def _get(mirror: Mirror, path: str) -> httpx.Response:
     url = f"{mirror.url}/v2/{NAME}/{path}"
-    answer = httpx.get(url, headers={"Accept": "*/*"}, timeout=30, trust_env=False)
+    answer = httpx.get(
+        url, headers={"Accept": "*/*"}, timeout=30, trust_env=False, verify=NO_AUTHORITY
+    )
     assert answer.status_code == 200, answer.text
     return answer
 
@@ -125,7 +128,11 @@ def test_a_manifest_of_another_repository_is_not_fetched_again(
 ) -> None:
     image = upstream.add_image("locked/other", "shared", [b"shared"])
     upstream.put_image(NAME, image)
-    httpx.get(f"{mirror.url}/v2/locked/other/manifests/{image.digest}", trust_env=False)
+    httpx.get(
+        f"{mirror.url}/v2/locked/other/manifests/{image.digest}",
+        trust_env=False,
+        verify=NO_AUTHORITY,
+    )
     upstream.reset()
 
     with _locked(mirror):
@@ -161,7 +168,9 @@ def test_a_fill_under_way_is_committed_and_recorded_by_a_later_pull(
 def test_a_probe_says_that_nothing_is_recorded(mirror: Mirror, upstream: FakeUpstream) -> None:
     upstream.add_image(NAME, "probed", [LAYER])
     # One connection is one worker, and each finds out for itself.
-    with httpx.Client(base_url=mirror.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(
+        base_url=mirror.url, trust_env=False, verify=NO_AUTHORITY, timeout=30
+    ) as client:
 
         def database() -> dict[str, str]:
             ready = client.get("/readyz")

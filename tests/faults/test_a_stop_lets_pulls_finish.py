@@ -20,6 +20,7 @@ from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually, scratch
 from tests.e2e.raw import Download
 from tests.fakes.faults import Fault, Gate
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "stopped"
@@ -160,9 +161,11 @@ def test_silent_connections_hold_up_no_stop(home: Path, upstream: FakeUpstream) 
 def test_what_was_to_be_written_is_written(home: Path, upstream: FakeUpstream) -> None:
     upstream.add_image(NAME, "v1")
     with _running(home, upstream, ENOUGH) as mirror:
-        httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False)
+        httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False, verify=NO_AUTHORITY)
         recorded = _checked_at(mirror)
-        again = httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False)
+        again = httpx.get(
+            f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False, verify=NO_AUTHORITY
+        )
         assert again.headers["X-Cache"] == "REVALIDATED"
         stop = _Stop(mirror)
         stop.join()

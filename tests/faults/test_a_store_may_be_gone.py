@@ -11,11 +11,12 @@ import httpx
 from tests import database
 from tests.e2e.mirror import WORKERS, Mirror
 from tests.e2e.processes import eventually
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 
 def _get(mirror: Mirror, path: str) -> httpx.Response:
-    return httpx.get(f"{mirror.url}/v2/{path}", timeout=60, trust_env=False)
+    return httpx.get(f"{mirror.url}/v2/{path}", timeout=60, trust_env=False, verify=NO_AUTHORITY)
 
 
 def test_workers_that_find_no_store(tmp_path: Path) -> None:

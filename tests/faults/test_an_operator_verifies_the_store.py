@@ -23,6 +23,7 @@ from tests import database
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import PATIENCE, environment, eventually
 from tests.e2e.terminal import open_terminal, read_terminal
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/verified"
@@ -53,7 +54,9 @@ def digests(mirror: Mirror, upstream: FakeUpstream) -> list[Digest]:
 
 
 def _get(mirror: Mirror, digest: Digest) -> httpx.Response:
-    return httpx.get(f"{mirror.url}/v2/{NAME}/blobs/{digest}", timeout=30, trust_env=False)
+    return httpx.get(
+        f"{mirror.url}/v2/{NAME}/blobs/{digest}", timeout=30, trust_env=False, verify=NO_AUTHORITY
+    )
 
 
 def _is_held(mirror: Mirror, digest: Digest) -> bool:

@@ -11,6 +11,7 @@ import httpx
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 IMAGES = 150
@@ -18,7 +19,9 @@ CLIENTS = 75
 
 
 def _pull(mirror: Mirror, number: int, image: Image) -> None:
-    with httpx.Client(base_url=f"{mirror.url}/v2/a/i{number}", timeout=60, trust_env=False) as it:
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2/a/i{number}", timeout=60, trust_env=False, verify=NO_AUTHORITY
+    ) as it:
         assert it.get("/manifests/v1").status_code == 200
         for digest in image.layer_digests:
             assert it.get(f"/blobs/{digest}").status_code == 200

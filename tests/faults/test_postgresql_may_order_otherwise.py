@@ -6,6 +6,7 @@ import httpx
 
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import scratch
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.postgres import Postgres
 
@@ -43,4 +44,4 @@ def test_no_repository_is_left_out() -> None:
 
 
 def _get(mirror: Mirror, path: str) -> httpx.Response:
-    return httpx.get(f"{mirror.url}{path}", timeout=30, trust_env=False)
+    return httpx.get(f"{mirror.url}{path}", timeout=30, trust_env=False, verify=NO_AUTHORITY)

@@ -17,6 +17,7 @@ from tests.e2e.mirror import WORKERS, Mirror
 from tests.e2e.processes import eventually, scratch
 from tests.e2e.raw import Download
 from tests.fakes.faults import Fault, Gate
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.postgres import Postgres
 
@@ -38,7 +39,9 @@ class Place:
 
     def get(self, path: str) -> httpx.Response:
         url = f"{self.mirror.url}/v2/{NAME}/{path}"
-        return httpx.get(url, headers={"Accept": "*/*"}, timeout=30, trust_env=False)
+        return httpx.get(
+            url, headers={"Accept": "*/*"}, timeout=30, trust_env=False, verify=NO_AUTHORITY
+        )
 
     def outcome(self, path: str) -> str:
         answer = self.get(path)
@@ -141,7 +144,10 @@ def test_while_it_is_gone_and_after(place: Place) -> None:
             assert json.loads(refused.content)["errors"][0]["code"] == "UNAVAILABLE"
             assert int(refused.headers["Retry-After"]) > 0
         # What does not need it: the ping, upstream's list, and the fill under way.
-        assert httpx.get(f"{place.mirror.url}/v2/", trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{place.mirror.url}/v2/", trust_env=False, verify=NO_AUTHORITY).status_code
+            == 200
+        )
         assert "gone" in place.get("tags/list").json()["tags"]
         gate.open()
         assert download.read_all() == str(arriving)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually, scratch
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.postgres import Postgres
 
@@ -40,6 +41,7 @@ def _browser(mirror: Mirror) -> Iterator[httpx.Client]:
         base_url=mirror.url,
         headers={"Origin": mirror.url},
         trust_env=False,
+        verify=NO_AUTHORITY,
         timeout=60,
     ) as client:
         yield client

@@ -15,6 +15,7 @@ from cache.oci.digest import Digest
 from tests.e2e.kernel import lock_holder
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/scrubbed"
@@ -33,7 +34,9 @@ def mirror(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _get(mirror: Mirror, digest: Digest) -> httpx.Response:
-    return httpx.get(f"{mirror.url}/v2/{NAME}/blobs/{digest}", timeout=30, trust_env=False)
+    return httpx.get(
+        f"{mirror.url}/v2/{NAME}/blobs/{digest}", timeout=30, trust_env=False, verify=NO_AUTHORITY
+    )
 
 
 def _path(root: Path, digest: Digest) -> Path:

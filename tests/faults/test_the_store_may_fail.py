@@ -18,6 +18,7 @@ from tests.e2e.mounts import mounted
 from tests.e2e.parts import require_root
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/thing"
@@ -61,7 +62,11 @@ def sealed_store(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Mirror]:
 
 def _get(mirror: Mirror, digest: Digest, **headers: str) -> httpx.Response:
     return httpx.get(
-        f"{mirror.url}/v2/{NAME}/blobs/{digest}", headers=headers, timeout=60, trust_env=False
+        f"{mirror.url}/v2/{NAME}/blobs/{digest}",
+        headers=headers,
+        timeout=60,
+        trust_env=False,
+        verify=NO_AUTHORITY,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from cache.oci.digest import Digest
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault
+from tests.fakes.plain import NO_AUTHORITY
 from tests.faults.clients import Client, Scene, scene
 from tests.logs.conftest import access_line, lines, of_request
 
@@ -19,7 +20,9 @@ NAME = "library/tool"
 
 @pytest.fixture
 def http(house: Scene) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=house.mirror.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=house.mirror.url, timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         client.headers["User-Agent"] = "a test/1"
         yield client
 

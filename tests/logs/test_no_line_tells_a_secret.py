@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.processes import eventually
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.clients import Scene, scene, whole_log
 
@@ -64,6 +65,7 @@ def test_none_is(house: tuple[Scene, FakeUpstream]) -> None:
             headers={"X-Request-Id": f"number-{number}", **headers},
             timeout=30,
             trust_env=False,
+            verify=NO_AUTHORITY,
         )
     eventually(lambda: f"number-{len(asked) - 1}" in written(here), "all is written")
     eventually(lambda: "number-0" in written(here).partition('"id": ')[2], "also for the page")

@@ -14,6 +14,7 @@ from cache.oci.digest import Digest
 from tests import database
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault, Gate
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.clients import Client, Scene, scene
 from tests.logs.conftest import access_line, lines, of_request
@@ -23,7 +24,9 @@ MADE = re.compile(r"[0-9a-f]{24}")
 
 @pytest.fixture
 def http(house: Scene) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=house.mirror.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=house.mirror.url, timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         yield client
 
 
@@ -216,7 +219,9 @@ def test_a_defect_is_told_with_its_traceback() -> None:
     with scene(REGISTRY_LOG_FORMATTER="json") as other:
         database.change(other.mirror.root, "DROP TABLE django_session")
         cookies = {"mirrorsite_session": "x" * 32}
-        answer = httpx.get(f"{other.mirror.url}/dashboard/", cookies=cookies, trust_env=False)
+        answer = httpx.get(
+            f"{other.mirror.url}/dashboard/", cookies=cookies, trust_env=False, verify=NO_AUTHORITY
+        )
 
         assert answer.status_code == 500
         told, access = of_request(other.mirror, answer.headers["X-Request-Id"])

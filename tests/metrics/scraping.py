@@ -10,6 +10,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.processes import eventually, free_port
+from tests.fakes.plain import NO_AUTHORITY
 from tests.faults.clients import Scene, scene
 
 
@@ -54,7 +55,7 @@ class Measured:
     url: str
 
     def text(self) -> str:
-        answer = httpx.get(self.url, trust_env=False, timeout=10)
+        answer = httpx.get(self.url, trust_env=False, verify=NO_AUTHORITY, timeout=10)
         assert answer.status_code == 200, answer.text
         return answer.text
 

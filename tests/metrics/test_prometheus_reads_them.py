@@ -17,6 +17,7 @@ from tests.e2e.parts import require
 from tests.e2e.processes import Daemon, environment, eventually, free_port, run, scratch
 from tests.e2e.workers import client_of_each_worker
 from tests.fakes.faults import Fault
+from tests.fakes.plain import NO_AUTHORITY
 from tests.metrics.scraping import Measured, measured
 
 pytestmark = pytest.mark.e2e
@@ -56,7 +57,13 @@ class Prometheus(Daemon):
         )
 
     def ask(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/{path}", params=parameters, trust_env=False, timeout=10)
+        answer = httpx.get(
+            f"{self.url}/{path}",
+            params=parameters,
+            trust_env=False,
+            verify=NO_AUTHORITY,
+            timeout=10,
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
@@ -67,7 +74,10 @@ class Prometheus(Daemon):
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/targets", trust_env=False).status_code == 200
+            return (
+                httpx.get(f"{self.url}/targets", trust_env=False, verify=NO_AUTHORITY).status_code
+                == 200
+            )
         except httpx.TransportError:
             return False
 

@@ -12,6 +12,7 @@ from cache.metrics import is_admitted
 from tests.e2e.processes import free_port
 from tests.e2e.workers import client_of_each_worker
 from tests.fakes.faults import Fault, Gate
+from tests.fakes.plain import NO_AUTHORITY
 from tests.faults.clients import assert_calm, scene, whole_log
 from tests.metrics.scraping import measured, parse
 
@@ -19,7 +20,9 @@ TOKEN = "3f9c1e7a5b2d4c6e8f0a"
 
 
 def get(url: str, *, method: str = "GET", **headers: str) -> httpx.Response:
-    return httpx.request(method, url, headers=headers, trust_env=False, timeout=10)
+    return httpx.request(
+        method, url, headers=headers, trust_env=False, verify=NO_AUTHORITY, timeout=10
+    )
 
 
 @pytest.mark.e2e

@@ -28,6 +28,7 @@ from tests.access.conftest import (
 from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import environment, eventually, scratch
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.moving.conftest import asked
 from tests.retention.operator import call
@@ -78,7 +79,9 @@ def before() -> Iterator[Before]:
             said = _manage(environ, "token", "create", "alice", "ci", "--json")
             access_token = json.loads(said.splitlines()[-1])["token"]
             _manage(environ, "pin", f"{PUBLIC}:v1")
-            with httpx.Client(base_url=mirror.url, timeout=30, trust_env=False) as client:
+            with httpx.Client(
+                base_url=mirror.url, timeout=30, trust_env=False, verify=NO_AUTHORITY
+            ) as client:
                 token = token_for(client, *SCOPES, auth=("alice", PASSWORD))
                 for name, image in images.items():
                     _pull(client, name, image, bearer(token))
@@ -188,7 +191,9 @@ def test_pulls_and_people_go_on_with_the_same_store(before: Before, url: str) ->
 
     with (
         Mirror(before.root, before.upstream.url, DATABASE_URL=url, **MIRRORS_OWN) as mirror,
-        httpx.Client(base_url=mirror.url, timeout=30, trust_env=False) as client,
+        httpx.Client(
+            base_url=mirror.url, timeout=30, trust_env=False, verify=NO_AUTHORITY
+        ) as client,
     ):
         client.headers.pop("Accept")
         for headers in (

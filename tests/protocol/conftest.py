@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.mirror import Mirror
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 
@@ -39,7 +40,9 @@ def mirror(
 @pytest.fixture(scope="package")
 def client(mirror: Mirror) -> Iterator[httpx.Client]:
     """Speaks to the mirror's `/v2/`; asks for nothing in particular."""
-    with httpx.Client(base_url=f"{mirror.url}/v2", timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2", timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         client.headers.pop("Accept")
         yield client
 

@@ -13,6 +13,7 @@ import httpx
 from tests.e2e.mirror import Mirror
 from tests.fakes.authentication import TokenService
 from tests.fakes.faults import Fault
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "acme/app"
@@ -31,7 +32,10 @@ def test_of_a_cold_image_that_many_pull_at_once(tmp_path: Path) -> None:
 
             def pull(_number: int) -> list[bytes]:
                 with httpx.Client(
-                    base_url=f"{mirror.url}/v2/{NAME}", timeout=60, trust_env=False
+                    base_url=f"{mirror.url}/v2/{NAME}",
+                    timeout=60,
+                    trust_env=False,
+                    verify=NO_AUTHORITY,
                 ) as client:
                     digests = [image.config_digest, *image.layer_digests]
                     blobs = [client.get(f"/blobs/{digest}").content for digest in digests]

@@ -18,6 +18,7 @@ from tests.e2e.processes import eventually
 from tests.e2e.workers import client_of_each_worker
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.images import LINUX_ARM64, Image, Index, build_image, build_index
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/thing"
@@ -144,7 +145,9 @@ def test_a_crowd_costs_no_more_than_one(
     with Mirror(tmp_path / "root", upstream.url) as mirror, ThreadPoolExecutor(crowd) as pool:
 
         def one_more() -> None:
-            with httpx.Client(base_url=f"{mirror.url}/v2/", timeout=60, trust_env=False) as client:
+            with httpx.Client(
+                base_url=f"{mirror.url}/v2/", timeout=60, trust_env=False, verify=NO_AUTHORITY
+            ) as client:
                 pull((client,), index)
 
         for each in [pool.submit(one_more) for _ in range(crowd)]:

@@ -12,6 +12,7 @@ from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/thing"
@@ -31,7 +32,9 @@ def pulled(
 
 
 def _pull(mirror: Mirror, image: Image) -> httpx.Response:
-    with httpx.Client(base_url=f"{mirror.url}/v2/{NAME}", timeout=60, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2/{NAME}", timeout=60, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         tag = client.get("/manifests/v1")
         assert tag.content == image.manifest
         assert client.get(f"/manifests/{image.digest}").content == image.manifest
@@ -59,7 +62,7 @@ def test_an_upstream_that_says_no_is_obeyed(
 ) -> None:
     mirror, upstream, _ = pulled
     upstream.misbehave(Fault(status=status))
-    answer = httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False)
+    answer = httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v1", trust_env=False, verify=NO_AUTHORITY)
     upstream.behave()
     assert answer.status_code == 403
 
@@ -73,7 +76,9 @@ def test_off_and_started_anew(pulled: tuple[Mirror, FakeUpstream, Image]) -> Non
     mirror.start()
 
     assert _pull(mirror, image).headers["X-Cache"] == "STALE"
-    with httpx.Client(base_url=f"{mirror.url}/v2", trust_env=False, timeout=30) as client:
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2", trust_env=False, verify=NO_AUTHORITY, timeout=30
+    ) as client:
         listed = client.get(f"/{NAME}/tags/list")
         assert (listed.json()["tags"], listed.headers["X-Cache"]) == (["v1"], "STALE")
         assert client.get("/_catalog").json() == {"repositories": [NAME]}
@@ -100,7 +105,9 @@ def test_taken_offline_by_the_operator(tmp_path: Path) -> None:
         # then what it has is served, marked stale, and the rest is refused in the protocol's form
         with Mirror(root, upstream.url, REGISTRY_PROXY_OFFLINE="true") as mirror:
             tag = _pull(mirror, image)
-            other = httpx.get(f"{mirror.url}/v2/{NAME}/manifests/v2", trust_env=False)
+            other = httpx.get(
+                f"{mirror.url}/v2/{NAME}/manifests/v2", trust_env=False, verify=NO_AUTHORITY
+            )
             mirror.stop()
 
     assert tag.headers["X-Cache"] == "STALE"

@@ -14,6 +14,7 @@ from cache.oci.digest import Digest
 from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require_root
 from tests.e2e.processes import eventually, scratch
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.postgres import Postgres
 
@@ -45,7 +46,7 @@ def mirror(upstream: FakeUpstream, tmp_path: Path) -> Iterator[Mirror]:
 
 
 def _get(mirror: Mirror, path: str) -> httpx.Response:
-    return httpx.get(f"{mirror.url}{path}", trust_env=False, timeout=30)
+    return httpx.get(f"{mirror.url}{path}", trust_env=False, verify=NO_AUTHORITY, timeout=30)
 
 
 def _is_found(mirror: Mirror, status: int, part: str, detail: str) -> bool:
@@ -77,9 +78,12 @@ def test_all_is_well_and_nobody_is_asked(mirror: Mirror, upstream: FakeUpstream)
 
 def test_a_probe_may_be_a_head_and_changes_nothing(mirror: Mirror) -> None:
     for path in ("/readyz", "/healthz"):
-        answer = httpx.head(f"{mirror.url}{path}", trust_env=False)
+        answer = httpx.head(f"{mirror.url}{path}", trust_env=False, verify=NO_AUTHORITY)
         assert (answer.status_code, answer.content) == (200, b"")
-        assert httpx.post(f"{mirror.url}{path}", trust_env=False).status_code == 405
+        assert (
+            httpx.post(f"{mirror.url}{path}", trust_env=False, verify=NO_AUTHORITY).status_code
+            == 405
+        )
     assert list((mirror.root / "parts").iterdir()) == []
 
 
@@ -121,7 +125,9 @@ def test_an_upstream_that_does_not_answer_is_degraded(tmp_path: Path) -> None:
     with FakeUpstream() as upstream, Mirror(tmp_path / "root", upstream.url) as mirror:
         upstream.stop()
         # One connection is one worker, and each finds out for itself.
-        with httpx.Client(base_url=mirror.url, trust_env=False, timeout=30) as client:
+        with httpx.Client(
+            base_url=mirror.url, trust_env=False, verify=NO_AUTHORITY, timeout=30
+        ) as client:
             for number in range(3):
                 absent = Digest.of(b"%d" % number)
                 assert client.get(f"/v2/library/thing/blobs/{absent}").status_code == 502

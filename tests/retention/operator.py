@@ -17,6 +17,7 @@ from tests.e2e.mirror import PROJECT, Mirror
 from tests.e2e.processes import PATIENCE, environment, eventually
 from tests.e2e.terminal import open_terminal, read_terminal
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 
 
 def call(root: Path, *words: str, **extra: str) -> tuple[int, str, str]:
@@ -84,7 +85,9 @@ def _environment(root: Path, **extra: str) -> dict[str, str]:
 
 def pull(mirror: Mirror, name: str, reference: str, image: Image) -> None:
     """A client's pull, whole and right; it returns when all is recorded."""
-    with httpx.Client(base_url=f"{mirror.url}/v2/{name}", timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2/{name}", timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         manifest = client.get(f"/manifests/{reference}")
         assert (manifest.status_code, Digest.of(manifest.content)) == (200, image.digest)
         for data in (image.config, *image.layers):

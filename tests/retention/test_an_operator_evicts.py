@@ -20,6 +20,7 @@ from tests.e2e.mounts import mounted
 from tests.e2e.parts import require_root
 from tests.e2e.processes import scratch
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.retention.operator import (
     call,
@@ -244,7 +245,9 @@ def test_from_cron_beside_pulls(
 
 def _pull_anyhow(mirror: Mirror, name: str, tag: str, image: Image) -> None:
     """A pull that need not find anything recorded: it may be evicted as soon as it is here."""
-    with httpx.Client(base_url=f"{mirror.url}/v2/{name}", timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2/{name}", timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         assert Digest.of(client.get(f"/manifests/{tag}").content) == image.digest
         for data in (image.config, *image.layers):
             assert client.get(f"/blobs/{Digest.of(data)}").content == data

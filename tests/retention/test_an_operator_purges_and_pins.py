@@ -13,6 +13,7 @@ from cache.oci.digest import Digest
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import scratch
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.retention.operator import call, call_on_terminal, held, pull, recorded, removals
 
@@ -130,8 +131,8 @@ def test_while_it_is_sent(mirror: Mirror, upstream: FakeUpstream, images: dict[s
     data = b"long" * 5_000_000
     digest = upstream.add_blob("acme/a", data)
     url = f"{mirror.url}/v2/acme/a/blobs/{digest}"
-    httpx.get(url, timeout=30, trust_env=False)
-    with httpx.stream("GET", url, timeout=30, trust_env=False) as answer:
+    httpx.get(url, timeout=30, trust_env=False, verify=NO_AUTHORITY)
+    with httpx.stream("GET", url, timeout=30, trust_env=False, verify=NO_AUTHORITY) as answer:
         pieces = answer.iter_raw(65536)
         received = next(pieces)
         code, _, _ = _manage(mirror, upstream, "purge_expired", "--max-size", "1MiB")
@@ -168,7 +169,7 @@ def test_where_the_space_is(
 ) -> None:
     upstream.add_blob("other/b", SHARED)
     url = f"{mirror.url}/v2/other/b/blobs/{Digest.of(SHARED)}"
-    httpx.get(url, timeout=30, trust_env=False)
+    httpx.get(url, timeout=30, trust_env=False, verify=NO_AUTHORITY)
     _manage(mirror, upstream, "purge", "acme/a:2")
     third = upstream.add_image("other/b", "2", [SHARED])
     pull(mirror, "other/b", "2", third)

@@ -21,6 +21,7 @@ from tests.e2e.mirror import Mirror
 from tests.e2e.parts import require_root
 from tests.e2e.processes import eventually, scratch
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.postgres import Postgres
 from tests.retention.operator import call, held, is_recorded, make_older, pull, recorded, removals
@@ -48,7 +49,9 @@ def test_a_store_that_has_grown_beyond_its_size_is_made_smaller_at_once() -> Non
     ):
         for number in range(8):
             image = _add(upstream, f"v{number}")
-            with httpx.Client(base_url=f"{mirror.url}/v2/{NAME}", trust_env=False) as client:
+            with httpx.Client(
+                base_url=f"{mirror.url}/v2/{NAME}", trust_env=False, verify=NO_AUTHORITY
+            ) as client:
                 assert client.get(f"/manifests/v{number}").status_code == 200
                 for data in (image.config, *image.layers):
                     assert client.get(f"/blobs/{Digest.of(data)}").content == data
@@ -108,7 +111,9 @@ def _holds(pid: int, lock: Path) -> bool:
 
 def pull_anyhow(mirror: Mirror, tag: str, image: Image) -> None:
     """A pull of which anything may be evicted as soon as it is here."""
-    with httpx.Client(base_url=f"{mirror.url}/v2/{NAME}", timeout=60, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{mirror.url}/v2/{NAME}", timeout=60, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         assert Digest.of(client.get(f"/manifests/{tag}").content) == image.digest
         for data in (image.config, *image.layers):
             assert client.get(f"/blobs/{Digest.of(data)}").content == data

@@ -16,6 +16,7 @@ import yaml
 from cache.oci.digest import Digest
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault, Gate
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.clients import Client, Scene, pull, scene, whole_log
 
@@ -69,19 +70,26 @@ def reload(house: Scene, config: object, says: str = READ) -> None:
 
 
 def status(house: Scene, path: str) -> int:
-    return httpx.get(f"{house.mirror.url}{path}", timeout=30, trust_env=False).status_code
+    return httpx.get(
+        f"{house.mirror.url}{path}", timeout=30, trust_env=False, verify=NO_AUTHORITY
+    ).status_code
 
 
 def sites(house: Scene) -> set[Any]:
     """What the workers say in the header that the tests set."""
     url = f"{house.mirror.url}/v2/"
-    return {httpx.get(url, trust_env=False).headers.get("X-Site") for _ in range(20)}
+    return {
+        httpx.get(url, trust_env=False, verify=NO_AUTHORITY).headers.get("X-Site")
+        for _ in range(20)
+    }
 
 
 def cookies_for_tls(house: Scene) -> set[bool]:
     """Whether the workers' cookies are for TLS only when somebody says that they came over it."""
     url, told = f"{house.mirror.url}/dashboard/login/", {"X-Forwarded-Proto": "https"}
-    answers = (httpx.get(url, headers=told, trust_env=False) for _ in range(10))
+    answers = (
+        httpx.get(url, headers=told, trust_env=False, verify=NO_AUTHORITY) for _ in range(10)
+    )
     return {"Secure" in answer.headers["Set-Cookie"] for answer in answers}
 
 

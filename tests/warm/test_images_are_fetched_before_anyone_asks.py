@@ -22,6 +22,7 @@ from tests.fakes.images import (
     build_image,
     build_index,
 )
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.warm.commands import Warm
 
@@ -89,9 +90,9 @@ def test_the_mirror_serves_it_without_upstream(
 
     with Mirror(warm.root, upstream.url) as mirror:
         base = f"{mirror.url}/v2/library/tool"
-        tag = httpx.get(f"{base}/manifests/v1", trust_env=False)
+        tag = httpx.get(f"{base}/manifests/v1", trust_env=False, verify=NO_AUTHORITY)
         layers = [
-            httpx.get(f"{base}/blobs/{digest}", trust_env=False)
+            httpx.get(f"{base}/blobs/{digest}", trust_env=False, verify=NO_AUTHORITY)
             for digest in index.images[0].layer_digests
         ]
 

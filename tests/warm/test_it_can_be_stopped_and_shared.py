@@ -17,6 +17,7 @@ from tests.e2e.parts import require_root
 from tests.e2e.processes import PATIENCE, eventually
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.images import Image, build_image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.warm.commands import Warm
 
@@ -78,7 +79,9 @@ def test_a_running_mirror_and_the_command_share_one_transfer(
     with Mirror(warm.root, upstream.url) as mirror:
         url = f"{mirror.url}/v2/library/tool/blobs/{image.layer_digests[1]}"
         client = threading.Thread(
-            target=lambda: pulled.append(httpx.get(url, timeout=30, trust_env=False).content)
+            target=lambda: pulled.append(
+                httpx.get(url, timeout=30, trust_env=False, verify=NO_AUTHORITY).content
+            )
         )
         if first == "client":
             client.start()

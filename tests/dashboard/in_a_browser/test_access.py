@@ -8,6 +8,7 @@ import pytest
 from tests.dashboard.in_a_browser.conftest import PAGES, Visit
 from tests.dashboard.in_a_browser.traffic import pull
 from tests.e2e.mirror import Mirror
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 pytestmark = pytest.mark.e2e
@@ -46,13 +47,13 @@ def test_a_grant_and_a_token_are_made_and_pulled_with(
     visitor.page.get_by_role("button", name="Put a fresh access token").click()
     token = visitor.page.locator("#token").inner_text()
     assert visitor.page.locator("pre", has_text=f"/t/{token}/").count() == 1
-    with httpx.Client(base_url=mirror.url, trust_env=False) as client:
+    with httpx.Client(base_url=mirror.url, trust_env=False, verify=NO_AUTHORITY) as client:
         assert client.get(url).status_code == 401
         assert client.get(f"/t/{token}{url}").status_code == 200
     visitor.go(PAGES["access"])
     visitor.page.get_by_role("button", name="Revoke build-7 of administrator").click()
     visitor.wait_for("Revoked.")
-    with httpx.Client(base_url=mirror.url, trust_env=False) as client:
+    with httpx.Client(base_url=mirror.url, trust_env=False, verify=NO_AUTHORITY) as client:
         assert client.get(f"/t/{token}{url}").status_code == 401
     visitor.page.get_by_role("button", name="Remove ghcr.io/acme/* from administrator").click()
     visitor.wait_for("Taken from administrator.")

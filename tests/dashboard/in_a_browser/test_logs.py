@@ -8,6 +8,7 @@ import pytest
 from tests.dashboard.in_a_browser.conftest import PAGES, Visit
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
+from tests.fakes.plain import NO_AUTHORITY
 
 pytestmark = pytest.mark.e2e
 
@@ -23,7 +24,11 @@ def test_a_level_is_changed_and_records_arrive_from_every_worker(
     visitor.go(f"{PAGES['logs']}?level=debug&logger=cache.api")
 
     def seen() -> set[str]:
-        httpx.head(f"{mirror.url}/v2/ghcr.io/acme/shop/manifests/latest", trust_env=False)
+        httpx.head(
+            f"{mirror.url}/v2/ghcr.io/acme/shop/manifests/latest",
+            trust_env=False,
+            verify=NO_AUTHORITY,
+        )
         visitor.page.wait_for_timeout(100)
         return {
             str(pid)

@@ -11,6 +11,7 @@ from cache.oci.digest import Digest
 from tests import database
 from tests.e2e.mirror import Mirror
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 #: A day of a quota that is used up and renewed.
@@ -32,7 +33,9 @@ def make(mirror: Mirror, upstream: FakeUpstream) -> None:
 def pull(mirror: Mirror, name: str, digest: str, layer: object) -> None:
     """What docker asks for, as far as one layer."""
     base = f"{mirror.url}/v2/ghcr.io/{name}"
-    with httpx.Client(headers={"User-Agent": "docker/29.7.0 go/go1.24"}, trust_env=False) as client:
+    with httpx.Client(
+        headers={"User-Agent": "docker/29.7.0 go/go1.24"}, trust_env=False, verify=NO_AUTHORITY
+    ) as client:
         client.head(f"{base}/manifests/latest").raise_for_status()
         client.get(f"{base}/manifests/{digest}").raise_for_status()
         client.get(f"{base}/blobs/{layer}").raise_for_status()

@@ -17,6 +17,7 @@ from cache.streaming.fill import Fill
 from cache.streaming.source import INTERRUPTED, SourceFailed
 from tests.e2e.mirror import Mirror
 from tests.fakes.faults import Fault, Gate
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 from tests.streaming.sources import MemorySource, order_of
 
@@ -44,7 +45,7 @@ def mirror(hub: FakeUpstream, other: FakeUpstream, tmp_path: Path) -> Iterator[M
 
 
 def _get(mirror: Mirror, path: str) -> httpx.Response:
-    return httpx.get(f"{mirror.url}/v2/{path}", timeout=60, trust_env=False)
+    return httpx.get(f"{mirror.url}/v2/{path}", timeout=60, trust_env=False, verify=NO_AUTHORITY)
 
 
 @pytest.mark.parametrize(("status", "told"), [(500, 502), (429, 429), (403, 403), (404, 404)])

@@ -16,6 +16,7 @@ from tests.e2e.mirror import WORKERS, Mirror
 from tests.e2e.processes import eventually
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/thing"
@@ -45,7 +46,9 @@ def image(upstream: FakeUpstream) -> Image:
 
 def _get(mirror: Mirror, path: str) -> httpx.Response:
     """Over a new connection, which either worker may take."""
-    return httpx.get(f"{mirror.url}/v2/{NAME}/{path}", timeout=60, trust_env=False)
+    return httpx.get(
+        f"{mirror.url}/v2/{NAME}/{path}", timeout=60, trust_env=False, verify=NO_AUTHORITY
+    )
 
 
 def _seconds(mirror: Mirror, path: str, times: int = 40) -> float:

@@ -13,6 +13,7 @@ from tests.e2e.processes import eventually
 from tests.fakes.authentication import TokenService
 from tests.fakes.faults import Fault
 from tests.fakes.images import Image
+from tests.fakes.plain import NO_AUTHORITY
 from tests.fakes.upstream import FakeUpstream
 
 NAME = "library/thing"
@@ -42,7 +43,9 @@ def client(
     root = tmp_path_factory.mktemp("tokens") / "root"
     with (
         Mirror(root, upstream.url) as mirror,
-        httpx.Client(base_url=f"{mirror.url}/v2/{NAME}", timeout=60, trust_env=False) as client,
+        httpx.Client(
+            base_url=f"{mirror.url}/v2/{NAME}", timeout=60, trust_env=False, verify=NO_AUTHORITY
+        ) as client,
     ):
         yield client
 

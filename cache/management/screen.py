@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
@@ -27,8 +29,9 @@ def can_be_drawn_on(stream: TextIO) -> bool:
 class Screen:
     """The window while it is ours. It has its size of the moment, at each drawing."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, signals: socket.socket) -> None:
         self._stream = stream
+        self._signals = signals
 
     @property
     def size(self) -> os.terminal_size:
@@ -47,22 +50,41 @@ class Screen:
 
     def wait(self, seconds: float) -> None:
         """Until the time is over, or the window has another size."""
-        signal.sigtimedwait({signal.SIGWINCH}, seconds)
+        if select.select([self._signals], [], [], seconds)[0]:
+            self._signals.recv(4096)
 
 
 @contextmanager
 def screen(stream: TextIO) -> Iterator[Screen]:
     """Have the terminal's window while the block runs. SIGTERM leaves it in order, too."""
     before = signal.signal(signal.SIGTERM, _end)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})
     try:
-        stream.write(_ENTER)
-        yield Screen(stream)
+        with _signals() as signals:
+            stream.write(_ENTER)
+            yield Screen(stream, signals)
     finally:
         stream.write(_LEAVE)
         stream.flush()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """Something to be read at each signal, also for another size of the window.
+
+    To wait for that signal would be in vain where there are other threads, such as those of a pool
+    of connections: the kernel gives it to any of them.
+    """
+    ours, pythons = socket.socketpair()
+    with ours, pythons:
+        pythons.setblocking(False)
+        before = signal.signal(signal.SIGWINCH, lambda _number, _frame: None)
+        former = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
+        try:
+            yield ours
+        finally:
+            signal.set_wakeup_fd(former)
+            signal.signal(signal.SIGWINCH, before)
 
 
 def _end(number: int, _frame: object) -> NoReturn:

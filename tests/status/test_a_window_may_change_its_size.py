@@ -26,7 +26,7 @@ def is_pending(number: int) -> bool:
 def test_with_threads_that_were_there_before() -> None:
     over = threading.Event()
     # As a pool of connections has them; they block no signal.
-    threads = [threading.Thread(target=over.wait) for _ in range(3)]
+    threads = [threading.Thread(target=over.wait, daemon=True) for _ in range(3)]
     for thread in threads:
         thread.start()
     with closing(io.StringIO()) as stream, screen(stream) as window:

@@ -8,7 +8,7 @@ Annotations do not count: who gets a thing has it from a fixture, or from a help
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -88,11 +88,14 @@ def _at(name: str) -> tuple[list[str], set[str]]:
         # Handed on from where the file has it from.
         return [file.means[thing]] if thing in file.means else [], set()
     statements = file.stands[thing] if thing else [*chain(*file.stands.values())]
-    nodes = [node for statement in statements for node in _nodes(statement)]
+    nodes, names = [], set[str]()
+    for node, name in chain.from_iterable(map(_nodes, statements)):
+        names.add(name)
+        nodes.append(node)
     means = {own: f"{place}.{own}" for own in file.stands} | file.means | _imported(nodes)
     named = [
         f"{means[first]}.{rest}" if rest else means[first]
-        for first, _, rest in (_dotted(node).partition(".") for node in nodes)
+        for first, _, rest in (name.partition(".") for name in names)
         if first in means
     ]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
@@ -120,8 +123,8 @@ def _read(module: str) -> _File | None:
     for statement in tree.body:
         for own in _own_names(statement):
             stands.setdefault(own, []).append(statement)
-    inside = {id(node) for each in tree.body if _is_code(each) for node in ast.walk(each)}
-    return _File(stands, _imported([n for n in ast.walk(tree) if id(n) not in inside]))
+    outside = (node for each in tree.body if not _is_code(each) for node in ast.walk(each))
+    return _File(stands, _imported(outside))
 
 
 def _is_code(statement: ast.stmt) -> bool:
@@ -138,13 +141,14 @@ def _own_names(statement: ast.stmt) -> Iterator[str]:
             yield node.id
 
 
-def _nodes(statement: ast.AST) -> Iterator[ast.AST]:
-    """All below, but annotations, and of `a.b` not `a` once more."""
+def _nodes(statement: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """All below with its dotted name, but annotations, and of `a.b` not `a` once more."""
     ahead = [statement]
     while ahead:
         node = ahead.pop()
-        yield node
-        if not _dotted(node):
+        dotted = _dotted(node)
+        yield node, dotted
+        if not dotted:
             ahead += [
                 child
                 for name, value in ast.iter_fields(node)
@@ -162,7 +166,7 @@ def _dotted(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _imported(nodes: list[ast.AST]) -> dict[str, str]:
+def _imported(nodes: Iterable[ast.AST]) -> dict[str, str]:
     """What the names mean that the statements among these import."""
     means: dict[str, str] = {}
     for node in nodes:

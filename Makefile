@@ -18,8 +18,8 @@ serve: .venv/.runtime
 	@exec $(BIN)/python manage.py serve
 
 # Twice, side by side: everything on SQLite, and on PostgreSQL what a database has a part in
-# (tests/conftest.py says how that is found), but for the real clients. pytest's counts close the
-# output, those of PostgreSQL just above those of SQLite.
+# (tests/conftest.py says how that is found); but real clients once, see tests/both_databases.py.
+# pytest's counts close the output, those of PostgreSQL just above those of SQLite.
 test: .venv/.test lint
 	@mkdir -p .cache/data
 	@if [ -x tests/e2e/install_parts.sh ]; then tests/e2e/install_parts.sh; fi

@@ -1,6 +1,7 @@
 """Which tests start programs; and which run again on PostgreSQL, having to do with a database.
 
-The first are marked `programs`, at collection: `make test-fast` leaves them out.
+The first are marked `programs`, at collection: `make test-fast` leaves them out. Of these, the ones
+that drive a browser are marked `browser`, too.
 
 With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is left out unless
 
@@ -43,8 +44,11 @@ _LEFT_OUT = "mirrorsite_left_out"
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         assert isinstance(item, pytest.Function)
-        if reach.of_test(item).starts_programs:
+        found = reach.of_test(item)
+        if found.starts_programs:
             item.add_marker("programs")
+        if found.drives_a_browser:
+            item.add_marker("browser")
     if SERVER is None:
         return
     again = [item for item in items if _has_a_database(item)]

@@ -18,8 +18,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+_BROWSER = "playwright"
+
 #: Modules by which programs are started.
-_STARTING = frozenset({"subprocess", "multiprocessing", "playwright", "pty"})
+_STARTING = frozenset({"subprocess", "multiprocessing", _BROWSER, "pty"})
 
 #: What the tests name it by, wherever they start it.
 _MIRROR = "manage.py"
@@ -35,6 +37,10 @@ class Reach:
     @property
     def starts_programs(self) -> bool:
         return not _STARTING.isdisjoint(self.modules)
+
+    @property
+    def drives_a_browser(self) -> bool:
+        return _BROWSER in self.modules
 
     @property
     def starts_a_mirror(self) -> bool:

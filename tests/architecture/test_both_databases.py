@@ -6,8 +6,9 @@ import ast
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression
 
-from tests import reach
+from tests import both_databases, reach
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,3 +53,10 @@ def test_whoever_opens_sqlite_is_about_sqlite() -> None:
     about = {name for name, text in _files().items() if "mark.one_database" in text}
 
     assert opening - about == {"tests/database.py"}
+
+
+@pytest.mark.parametrize("marks", [set(), {"e2e"}, {"programs"}, {"e2e", "programs", "browser"}])
+def test_every_test_runs_on_one_of_them_at_least(marks: set[str]) -> None:
+    runs = [Expression.compile(one) for one in (both_databases.SQLITE, both_databases.POSTGRESQL)]
+
+    assert any(run.evaluate(lambda name, **_: name in marks) for run in runs)

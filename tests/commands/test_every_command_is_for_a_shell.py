@@ -30,6 +30,9 @@ EVERY = pytest.mark.parametrize("name", commands())
 #: Ends before there is a database, or has one that is away: the second run would say the same.
 WITHOUT_DATABASE = pytest.mark.one_database
 
+#: With any database, it writes to the same streams by the same lines.
+ABOUT_ITS_OUTPUT = pytest.mark.one_database
+
 #: Needs neither store nor database.
 FREE = {"client_config"}
 #: Finds out what is wrong, and says so in its own lines and with its own code.
@@ -180,6 +183,7 @@ def test_a_database_that_is_away(name: str, prepared: Path, tmp_path: Path) -> N
         assert ended.err.strip() or name in EXAMINES
 
 
+@ABOUT_ITS_OUTPUT
 @EVERY
 def test_an_output_that_nobody_reads(name: str, prepared: Path) -> None:
     if name in SERVES:
@@ -193,6 +197,7 @@ def test_an_output_that_nobody_reads(name: str, prepared: Path) -> None:
     assert ended.code == (141 if ordinary.out else ordinary.code), str(ended)
 
 
+@ABOUT_ITS_OUTPUT
 @EVERY
 def test_an_output_that_is_closed(name: str, prepared: Path) -> None:
     """What would be written there is not, and lands in no other file."""
@@ -206,6 +211,7 @@ def test_an_output_that_is_closed(name: str, prepared: Path) -> None:
     assert ended.code == ordinary.code, str(ended)
 
 
+@ABOUT_ITS_OUTPUT
 @EVERY
 def test_an_output_whose_disk_is_full(name: str, prepared: Path) -> None:
     if name in SERVES:

@@ -49,6 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("programs")
         if found.drives_a_browser:
             item.add_marker("browser")
+        if _asks_for_the_database(item):
+            item.add_marker("database")
     if SERVER is None:
         return
     again = [item for item in items if _has_a_database(item)]

@@ -46,11 +46,12 @@ def join(registry: FakeUpstream, tmp_path: Path, now: list[float]) -> Iterator[J
 def test_two_processes_and_many_threads_send_one_token_request(
     registry: FakeUpstream, tmp_path: Path
 ) -> None:
-    # given a token server that answers only when all of both processes want a token
+    # given a registry that refuses all of both processes at once, so that all want a token
     image = registry.add_image("library/alpine", "latest")
     registry.require_bearer()
-    gate = Gate()
-    registry.misbehave(Fault(hold=gate), path="/token")
+    refusals, tokens = Gate(), Gate()
+    registry.misbehave(Fault(hold=refusals), method="HEAD")
+    registry.misbehave(Fault(hold=tokens), path="/token")
 
     with processes(2) as pool:
         asked = [
@@ -58,7 +59,9 @@ def test_two_processes_and_many_threads_send_one_token_request(
             for _ in range(2)
         ]
         registry.record.wait_for(lambda: registry.count("HEAD") >= 10)
-        gate.open()
+        refusals.open()
+        tokens.wait_until_reached()
+        tokens.open()
         told = [each.result() for each in asked]
 
     assert told == [{str(image.digest)}] * 2

@@ -30,11 +30,12 @@ test-postgresql: .venv/.test
 	@mkdir -p .cache/data
 	$(TEST_ENV) $(ON_POSTGRESQL) $(BIN)/python -m pytest $(ARGS)
 
-# What fits between two changes: under a minute on two cores. It leaves out what starts programs (found
-# out at collection, see tests/reach.py), and the few tests that are marked as slow, and says how many.
+# What fits between two changes: under a minute on two cores. It leaves out what starts programs or asks
+# for a database (found out at collection, see tests/conftest.py), and the few tests that are marked as
+# slow, and says how many.
 test-fast: .venv/.test
 	@mkdir -p .cache/data
-	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto -m "not programs and not slow and not e2e" $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto -m "not programs and not database and not slow and not e2e" $(ARGS)
 
 # What stands in .pre-commit-config.yaml too, which has each of them run for what it is about.
 lint: .venv/.test types migrations house

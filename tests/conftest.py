@@ -1,7 +1,7 @@
 """Which tests start programs; and which run again on PostgreSQL, having to do with a database.
 
-The first are marked `programs`, at collection: `make test-fast` leaves them out. Of these, the ones
-that drive a browser are marked `browser`, too.
+The first are marked `programs`, at collection; of these, the ones that drive a browser `browser`,
+too. What asks for the tests' own database is marked `database`. `make test-fast` leaves both out.
 
 With `DATABASE_URL` in the environment (see :mod:`tests.postgresql`), a test is left out unless
 

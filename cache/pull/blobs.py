@@ -48,7 +48,7 @@ from cache.upstream import errors
 
 log = logging.getLogger(__name__)
 
-Piece = TypeVar("Piece")
+_P = TypeVar("_P")
 
 UNKNOWN = "BLOB_UNKNOWN"
 
@@ -194,7 +194,7 @@ class Body:
         """The same bytes, where it can be as places in a file that the kernel may send from."""
         return self._or_past_the_store(self._reader.spans())
 
-    def _or_past_the_store(self, arriving: Iterator[Piece]) -> Iterator[Piece | bytes]:
+    def _or_past_the_store(self, arriving: Iterator[_P]) -> Iterator[_P | bytes]:
         try:
             try:
                 yield from arriving

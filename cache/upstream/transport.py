@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpcore
 import httpx
 
 from cache import request
 from cache.upstream.breaker import Breaker
-from cache.upstream.connections import Connections
+from cache.upstream.connections import READ_AT_ONCE, Connections
 from cache.upstream.endpoint import Endpoint, host_of, origin_of, parse_http_url
 from cache.upstream.errors import (
     BadAnswer,
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 5
 SMALL_BODY = 64 * 1024
 """Bytes that are read of an answer nobody needs, so that its connection can be used again."""
+
+BULK = 32 * 1024 * 1024
+"""Bytes. So much of a body is worth a connection: it is read past the parser, which copies each
+byte three times, and which then does not know where the next answer would begin."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -73,14 +78,38 @@ class Reply:
     def chunks(self) -> Iterator[bytes]:
         """The body as it arrives, exactly as sent. Raises Interrupted."""
         try:
-            for chunk in self.response.iter_raw():
+            for chunk in self._arriving():
                 if self.pace is not None:
                     self.pace(len(chunk))
                 yield chunk
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, httpcore.TimeoutException) as error:
             raise Interrupted(f"{self.host} stopped sending in the middle of an answer.") from error
-        except (httpx.TransportError, httpx.StreamError) as error:
+        except (httpx.TransportError, httpx.StreamError, httpcore.NetworkError) as error:
             raise Interrupted(f"{self.host} broke off in the middle of an answer.") from error
+
+    def _arriving(self) -> Iterator[bytes]:
+        parsed = self.response.iter_raw()
+        # With the first piece, the parser has given away all that it had read.
+        first = next(parsed, b"")
+        left = self._length() - len(first)
+        if first:
+            yield first
+        if left < BULK:
+            yield from parsed
+            return
+        stream = self.response.extensions["network_stream"]
+        patience = self.response.request.extensions["timeout"]["read"]
+        while left:
+            piece = stream.read(min(left, READ_AT_ONCE), timeout=patience)
+            if not piece:
+                raise httpx.RemoteProtocolError("the connection was closed before the body's end")
+            left -= len(piece)
+            yield piece
+
+    def _length(self) -> int:
+        """How many bytes of the body there are, by which the parser finds its end; 0 if not so."""
+        by_length = "Transfer-Encoding" not in self.response.headers
+        return int(self.response.headers.get("Content-Length", 0)) if by_length else 0
 
     def read(self, limit: int) -> bytes:
         """The whole body, of at most `limit` bytes. Raises TooLarge, TimedOut, Interrupted."""

@@ -89,11 +89,13 @@ class Reply:
 
     def _arriving(self) -> Iterator[bytes]:
         parsed = self.response.iter_raw()
-        # With the first piece, the parser has given away all that it had read.
-        first = next(parsed, b"")
+        # With the first piece, the parser has given away all that it had read. An answer to HEAD
+        # tells a length, and has none.
+        first = next(parsed, None)
+        if first is None:
+            return
+        yield first
         left = self._length() - len(first)
-        if first:
-            yield first
         if left < BULK:
             yield from parsed
             return

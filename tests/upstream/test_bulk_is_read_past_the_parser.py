@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
+from contextlib import closing
 
+import httpx
 import pytest
 
 from cache.oci.digest import Digest
+from cache.upstream.endpoint import Endpoint
 from cache.upstream.errors import Interrupted
-from cache.upstream.transport import BULK
+from cache.upstream.transport import BULK, Transport
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
 from tests.upstream.conftest import Connect
@@ -90,6 +93,18 @@ def test_a_stall(registry: FakeUpstream, connect: Connect, digest: Digest, gate:
         received.extend(map(len, stream.chunks))
 
     assert sum(received) == CUT
+
+
+def test_nothing_is_awaited_after_an_answer_that_has_no_body(
+    registry: FakeUpstream, digest: Digest
+) -> None:
+    """It tells the length of what a GET would bring (RFC 9110, 9.3.2)."""
+    transport = Transport(Endpoint(registry.url, stall_timeout=0.2))
+    url = httpx.URL(f"{registry.url}/v2/{ALPINE}/blobs/{digest}")
+
+    with closing(transport), transport.open("HEAD", url, {}, None) as reply:
+        assert reply.header("Content-Length") == str(LENGTH)
+        assert list(reply.chunks()) == []
 
 
 def test_the_parser_has_no_part_in_it(

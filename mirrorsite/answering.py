@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
+import re
 import socket
 import sys
 import time
@@ -11,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import wsgi
+from gunicorn.util import hop_headers, http_date
 
 from cache import request
 from cache.api.bodies import ArrivingFile, Piece
@@ -19,7 +22,7 @@ from cache.oci.errors import RegistryError
 from mirrorsite.stopping import StoppingWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: An answer's head and a body of so many bytes leave in one piece. Sending wakes the client up and
 #: gives Python's lock away, which costs more than copying these.
@@ -27,6 +30,17 @@ _TOGETHER = 64 * 1024
 
 #: Threads have so long (seconds) to tell what they had sent when the process ends.
 _LAST_WORDS = 0.5
+
+
+#: Headers that gunicorn would take as they are (RFC 9110, 5.1 and 5.5), each as its name, "\n", its
+#: value, "\r".
+_VALID = re.compile(
+    r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+\n(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])\r)*"
+)
+
+#: Of these, gunicorn says what an answer may say of its connection; its length is looked for, too.
+_LENGTH = "content-length"
+_OWN = frozenset(hop_headers)
 
 
 class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
@@ -40,6 +54,37 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
         self.left = 0
         self.is_client_gone = False
         self.is_broken_off = False
+
+    def process_headers(self, headers: Sequence[tuple[str, str]]) -> None:
+        """As gunicorn does, which looks at one after the other, at all of them at once."""
+        length: int | None = None
+        for name, value in headers:
+            lower = name.lower()
+            if lower == _LENGTH and value.isdecimal():
+                length = int(value)
+            elif lower == _LENGTH or lower in _OWN:
+                super().process_headers(headers)
+                return
+        text = "".join([f"{name}\n{value}\r" for name, value in headers])
+        # What has a line's end in it might look like two.
+        if text.count("\n") > len(headers) or not _VALID.fullmatch(text):
+            super().process_headers(headers)
+            return
+        self.response_length = length
+        self.headers.extend(headers)
+
+    def default_headers(self) -> list[str]:
+        """gunicorn's, which dates each of a second's answers anew."""
+        if self.upgrade or self.chunked:
+            return list(super().default_headers())
+        connection = "close" if self.should_close() else "keep-alive"
+        major, minor = self.req.version
+        return [
+            f"HTTP/{major}.{minor} {self.status}\r\n",
+            f"Server: {self.version}\r\n",
+            f"Date: {_date(int(time.time()))}\r\n",
+            f"Connection: {connection}\r\n",
+        ]
 
     def send_headers(self) -> None:
         if not self.headers_sent:
@@ -146,6 +191,11 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             self.left += max(0, taken - head)
             head = max(0, head - taken)
             view = view[taken:]
+
+
+@functools.lru_cache(maxsize=1)
+def _date(_second: int) -> str:
+    return str(http_date())
 
 
 class AnsweringWorker(StoppingWorker):

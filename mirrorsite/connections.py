@@ -17,6 +17,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from gunicorn.http import message
 from gunicorn.workers.gthread import TConn
 
 if TYPE_CHECKING:
@@ -41,8 +42,25 @@ class Late(Enum):
     ANSWER = "it took no byte of its answer"
 
 
+class Request(message.Request):  # type: ignore[misc]  # gunicorn carries no types
+    """A request's head. No client's address makes what it says of its way here true.
+
+    gunicorn would look in `forwarded_allow_ips`, which is empty: who is a proxy is asked in
+    :mod:`cache.api.forwarding`.
+    """
+
+    def _peer_is_trusted_proxy(self) -> bool:
+        return not isinstance(self.peer_addr, tuple)
+
+
 class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
     """A client's connection, which both the thread that answers and the main thread may close."""
+
+    def init(self) -> None:
+        """Before the first request: TLS, if it is spoken here, and what reads requests."""
+        if not self.initialized:
+            super().init()
+            self.parser.mesg_class = Request
 
     def close(self, graceful: bool = False) -> None:
         if self.sock.fileno() >= 0:

@@ -9,6 +9,7 @@ from typing import BinaryIO, TypeAlias, TypeVar
 
 from django.http import FileResponse, StreamingHttpResponse
 
+from cache.api.headers import headed
 from cache.oci.errors import RegistryError
 from cache.pull import Body, Span
 
@@ -81,7 +82,8 @@ class StoreFile(FileResponse):
         self._stop = file.tell() + length
         self._slice = _Slice(file, length)
         self._on_end = on_end
-        super().__init__(self._slice, content_type=content_type, status=status, headers=headers)
+        super().__init__(self._slice, status=status)
+        headed(self, {**headers, "Content-Type": content_type})
 
     def set_headers(self, filelike: object) -> None:
         """All headers are known already; Django's guesses from the file's name are not wanted."""
@@ -148,7 +150,8 @@ class ArrivingFile(StreamingHttpResponse):
     def __init__(
         self, body: Breakable, content_type: str, status: int, headers: dict[str, str]
     ) -> None:
-        super().__init__(body, content_type, status, headers=headers)
+        super().__init__(body, status=status)
+        headed(self, {**headers, "Content-Type": content_type})
         self._body = body
 
     def pieces(self) -> Iterator[Piece]:

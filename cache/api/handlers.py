@@ -91,8 +91,10 @@ def protocol_answers(
     def answer(request: HttpRequest) -> HttpResponseBase:
         if request.path_info != "/v2" and not request.path_info.startswith("/v2/"):
             return get_response(request)
-        # Whatever charset a client declares for a body that no request here has.
-        request.encoding = "utf-8"
+        # Whatever charset a client declares for a body that no request here has. To set it, Django
+        # parses the query, for which there is nothing to do in most requests.
+        if request.encoding is not None:
+            request.encoding = "utf-8"
         response = get_response(request)
         if response.status_code >= 400 and response.headers.get("Content-Type") != _ENVELOPE:
             response = error_response(_foreign_refusal(request, response.status_code))

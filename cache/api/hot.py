@@ -19,6 +19,7 @@ from django.http.response import HttpResponseBase
 
 from cache.api.blobs import blob, blob_head
 from cache.api.handlers import answering, note_reference, protocol_answers
+from cache.api.headers import pairs
 from cache.api.manifests import manifest
 
 #: Where the request's view is left, with the name and the reference that it is asked for.
@@ -49,7 +50,7 @@ def answering_pulls(rest: Application) -> Application:
         environ[_ROUTE] = view, match[1], match[3]
         response = respond(WSGIRequest(environ))
         status = f"{response.status_code} {response.reason_phrase}"
-        start_response(status, list(response.headers.items()))
+        start_response(status, pairs(response))
         if isinstance(response, HttpResponse):
             return [response.content]
         if isinstance(response, FileResponse) and response.file_to_stream is not None:

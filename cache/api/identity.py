@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,15 +48,15 @@ class Identity:
 NOBODY = Identity(ANONYMOUS)
 
 
-def identify(request: HttpRequest, scope: str = "") -> Client:
+def identify(request: HttpRequest, scope: Callable[[], str] = str) -> Client:
     """The client that sends the request; raises :class:`RegistryError` (401, 429).
 
-    ``scope`` is what a client that is refused should ask a token for.
+    ``scope`` tells what a client that is refused should ask a token for.
     """
     try:
         client = _identity(request).client
     except Unauthorized as refused:
-        refused.scope = refused.scope or scope
+        refused.scope = refused.scope or scope()
         raise
     note_user(client)
     return client

@@ -19,7 +19,7 @@ router = Router()
 @router.api_operation(["GET", "HEAD"], "/_catalog")
 def catalog(request: HttpRequest) -> HttpResponse:
     """What is cached here (Docker Registry HTTP API V2, "Listing Repositories")."""
-    client = identify(request, OF_CATALOG)
+    client = identify(request, lambda: OF_CATALOG)
     page = pull.list_repositories(client, parse_upstream(request), *parse_page(request))
     return names_response(request, {"repositories": page.names}, page)
 

@@ -55,7 +55,8 @@ def who_pulls_what(request: HttpRequest, name: str) -> tuple[Client, Repository]
     asked = asking.current()
     if asked is not None:
         asked.repository = repository
-    return identify(request, of_repository(public_name(config, repository))), repository
+    client = identify(request, lambda: of_repository(public_name(config, repository)))
+    return client, repository
 
 
 def parse_upstream(request: HttpRequest) -> Proxy | None:

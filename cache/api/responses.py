@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 
 from cache.api.bodies import ArrivingFile, Breakable, OnEnd, StoreFile
 from cache.api.handing_over import handed_over
+from cache.api.headers import headed
 from cache.api.path_tokens import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
@@ -29,8 +30,9 @@ def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpRespo
     if none_match(request.META.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
         return HttpResponse(status=304, headers=headers)
     headers["Content-Length"] = str(len(manifest.body))
-    body = b"" if request.method == "HEAD" else manifest.body
-    return HttpResponse(body, content_type=manifest.media_type, headers=headers)
+    headers["Content-Type"] = manifest.media_type
+    response = HttpResponse(b"" if request.method == "HEAD" else manifest.body)
+    return headed(response, headers)
 
 
 def blob_head_response(request: HttpRequest, digest: Digest, stat: Stat) -> HttpResponse:

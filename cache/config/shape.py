@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -29,6 +30,17 @@ Network = IPv4Network | IPv6Network
 HUB_URL = "https://registry-1.docker.io"
 HUB_HOSTS = frozenset({"registry-1.docker.io", "docker.io", "index.docker.io"})
 DEFAULT_TTL = timedelta(hours=168)
+
+
+@functools.lru_cache
+def _netloc(url: str) -> str:
+    return urlsplit(url).netloc.lower()
+
+
+@functools.lru_cache
+def _is_at_hub(url: str) -> bool:
+    host, _, port = _netloc(url).partition(":")
+    return host in HUB_HOSTS and port in ("", "443")
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -243,7 +255,7 @@ class Proxy:
     @property
     def netloc(self) -> str:
         """`host[:port]` of its address, in lower case."""
-        return urlsplit(self.remoteurl).netloc.lower()
+        return _netloc(self.remoteurl)
 
     @property
     def has_credentials(self) -> bool:
@@ -253,8 +265,7 @@ class Proxy:
     @property
     def is_hub(self) -> bool:
         """Whether it is Docker Hub, where a one-part name means `library/<name>`."""
-        host, _, port = self.netloc.partition(":")
-        return self.registry == "docker.io" or (host in HUB_HOSTS and port in ("", "443"))
+        return self.registry == "docker.io" or _is_at_hub(self.remoteurl)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from cache.meters import families
 from cache.oci.digest import Digest
 from cache.streaming.fill import Fill
 from cache.streaming.order import Order
-from cache.streaming.part import Failure, Part, PartInfo
+from cache.streaming.part import Failure, Part, PartChanged, PartInfo
 from cache.streaming.source import (
     AWAY,
     BAD_ANSWER,
@@ -180,12 +180,14 @@ class _Filling:
         self.fill.switch(os.dup(self.part.fd), self.part.size)
         try:
             self._fetch_verified()
+            self.part.check()
         except SourceFailed as failure:
             self._give_up(failure)
             raise
         except OSError as error:
-            if error.errno in _NO_ROOM:
-                # What cannot be finished must not take the room that something else could use.
+            # What cannot be finished must not take the room that something else could use; and what
+            # somebody else has changed is not to be gone on with.
+            if error.errno in _NO_ROOM or isinstance(error, PartChanged):
                 self.part.remove()
             raise
         # Readers need not wait for the disk: what they get is verified.

@@ -8,6 +8,7 @@ reader's open file keeps the bytes that it has already sent.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from cache.streaming.reading import is_at, mark_read
 from cache.streaming.source import SourceFailed
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,13 @@ class PartInfo:
     failure: Failure | None = None
 
 
+class PartChanged(OSError):
+    """Somebody else has had a hand in a part file: what stands in it is nobody's blob."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EIO, "the part file was changed from outside")
+
+
 class Part:
     """A locked part file, owned by this process's filler. Close it to drop the lock."""
 
@@ -54,16 +64,23 @@ class Part:
         self._is_blob = False
 
     def write(self, data: bytes) -> None:
-        """Append ``data``; raises ``OSError`` when the disk does not take it."""
+        """Append ``data``; raises ``OSError`` when the disk does not take it, ``PartChanged``."""
+        self.check()
         view = memoryview(data)
         while view:
-            written = os.pwrite(self.fd, view, self.size)
+            # O_APPEND: what is cut in this moment does not become a hole, and is found later.
+            written = os.write(self.fd, view)
             self.size += written
             view = view[written:]
 
     def read(self, length: int, offset: int) -> bytes:
         """Up to ``length`` of the bytes at ``offset``."""
         return os.pread(self.fd, length, offset)
+
+    def check(self) -> None:
+        """Raise ``PartChanged`` unless the file is as long as what was written."""
+        if os.fstat(self.fd).st_size != self.size:
+            raise PartChanged
 
     def describe(self, info: PartInfo) -> None:
         """Publish what is known, whole or not at all."""
@@ -87,7 +104,7 @@ class Part:
         """
         draft, _ = drafts_of(self.path)
         draft.unlink(missing_ok=True)
-        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = os.open(draft, _FLAGS | os.O_EXCL, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             draft.replace(self.path)
@@ -121,7 +138,7 @@ class Part:
 def lock_part(path: Path) -> Part | None:
     """Become the filler of the part at ``path``, made if missing; None if another one is."""
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, _FLAGS, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

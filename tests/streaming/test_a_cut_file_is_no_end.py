@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -34,3 +36,51 @@ def test_the_stream_does_not_end_as_if_all_were_there(
             assert failed.value.kind == STORE_FAILED
         source.release.set()
     assert coalescer.drain(30)
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_what_was_changed_meanwhile_is_nobodys_blob(
+    store: FileStore, coalescer: Coalescer, megabyte: bytes, grows: bool
+) -> None:
+    """The filler writes on behind the cut, and knows the right hash of what it has written."""
+    source = MemorySource(megabyte, hold_at=3 * CHUNK)
+    with coalescer.join(order_of(source)) as fill:
+        assert source.held.wait(30)
+        fill.wait_readable(CHUNK, 30)
+        (part,) = store.root.glob("parts/*.part")
+        os.truncate(part, 4 * CHUNK if grows else CHUNK)
+        with Reader(fill, total=len(megabyte)) as reader:
+            source.release.set()
+            with pytest.raises(SourceFailed, match=r"store failed|was cut"):
+                for _ in reader:
+                    pass
+    assert coalescer.drain(30)
+
+    assert store.open(order_of(source).digest) is None
+    assert list(store.root.glob("parts/*.part")) == []
+
+
+@dataclass
+class CutsItself(MemorySource):
+    """When all has arrived, ``store``'s part file loses some of it again."""
+
+    store: FileStore = field(kw_only=True)
+
+    def _chunks(self, data: bytes, start: int, cut: int | None) -> Iterator[bytes]:
+        yield from super()._chunks(data, start, cut)
+        (part,) = self.store.root.glob("parts/*.part")
+        os.truncate(part, CHUNK)
+
+
+def test_a_cut_after_the_last_byte(store: FileStore, coalescer: Coalescer, megabyte: bytes) -> None:
+    source = CutsItself(megabyte, store=store)
+    with (
+        coalescer.join(order_of(source)) as fill,
+        Reader(fill, total=len(megabyte)) as reader,
+        pytest.raises(SourceFailed, match=r"store failed|was cut"),
+    ):
+        for _ in reader:
+            pass
+    assert coalescer.drain(30)
+
+    assert store.open(order_of(source).digest) is None

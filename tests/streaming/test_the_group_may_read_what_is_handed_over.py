@@ -23,7 +23,6 @@ def hold(store: FileStore, data: bytes) -> tuple[Digest, Path]:
     part = store.begin(digest)
     assert part is not None
     try:
-        os.write(part.fd, data)
         part.write(data)
         store.commit(digest, part)
     finally:

@@ -117,13 +117,17 @@ class Writer(logging.Handler):
 
 
 def attach(folder: Path) -> Writer:
-    """Have every record of this process written to ``folder`` too, once."""
+    """Have every record of this process written to ``folder`` too, once.
+
+    A process that was forked off has its parent's way of writing, into a file of its own. For each
+    that begins, files of processes that have ended may go.
+    """
     attached = _attached()
     if attached is None:
         attached = Writer(folder)
         logging.getLogger().addHandler(attached)
-        for suffix in (SUFFIX, REQUESTS_SUFFIX):
-            _sweep(folder, suffix)
+    for suffix in (SUFFIX, REQUESTS_SUFFIX):
+        _sweep(folder, suffix)
     return attached
 
 

@@ -6,8 +6,12 @@ import os
 import signal
 from pathlib import Path
 
+from cache.logbook.writer import MOST_FILES
 from tests.e2e.kernel import PROC, children
 from tests.serve.conftest import Mirror, Start, until
+
+LARGEST_PID = 2**22
+"""proc(5), pid_max: no process has a larger one."""
 
 
 def memory(pid: int) -> dict[str, int]:
@@ -50,3 +54,20 @@ def test_nobody_need_read_what_a_mirror_says(start: Start, tmp_path: Path) -> No
     until(lambda: first not in children(mirror.process.pid), mirror)
 
     assert mirror.get("/v2/").startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_worker_that_follows_removes_what_others_have_logged(
+    mirror: Mirror, tmp_path: Path
+) -> None:
+    logs = tmp_path / "data" / "logs"
+    until(lambda: len(children(mirror.process.pid)) == 2, mirror)
+    for number in range(2 * MOST_FILES):
+        # As workers that have died since the start would have left them.
+        old = logs / f"{LARGEST_PID + number}.jsonl"
+        old.touch()
+        os.utime(old, (1, 1))
+
+    (first, *_others) = children(mirror.process.pid)
+    os.kill(first, signal.SIGKILL)
+
+    until(lambda: len(list(logs.glob("*.jsonl"))) <= MOST_FILES + 3, mirror)

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 #: gives Python's lock away, which costs more than copying these.
 _TOGETHER = 64 * 1024
 
+#: What a file system says that has no such way to give its bytes, or a sandbox that forbids it.
+_NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
+
+#: Bytes that are read at once then.
+_STEP = 256 * 1024
+
 #: Threads have so long (seconds) to tell what they had sent when the process ends.
 _LAST_WORDS = 0.5
 
@@ -112,9 +118,9 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
         file = respiter.filelike
         try:
             has_sent = bool(super().sendfile(respiter))
-        except OSError:
+        except OSError as error:
             self.left += file.sent if hasattr(file, "sent") else file.tell()
-            self.is_client_gone = True
+            self.is_client_gone = error.errno != errno.EIO
             raise
         if has_sent and not self._omits_body:
             self.left += file.sent if hasattr(file, "sent") else self.response_length or 0
@@ -124,9 +130,12 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
         """Send it: from a file, or as it comes, by the kernel alone where that can be."""
         if isinstance(body, wsgi.FileWrapper):
             self.write_file(body)
-        elif isinstance(body, ArrivingFile) and self._takes_spans():
-            for piece in body.pieces():
-                self._write_piece(piece)
+        elif isinstance(body, ArrivingFile):
+            try:
+                for piece in body.pieces() if self._takes_spans() else body:
+                    self._write_piece(piece)
+            finally:
+                body.note_sent(self.left)
         else:
             for data in body:
                 self.write(data)
@@ -141,17 +150,26 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             return
         self._announce()
         offset, end = piece.offset, piece.offset + piece.length
-        try:
-            while offset < end:
-                taken = os.sendfile(self.sock.fileno(), piece.fd, offset, end - offset)
-                if not taken:
-                    raise OSError(errno.EIO, "the blob's file was cut while it was sent")
-                offset += taken
-                self.left += taken
-        except OSError:
-            self.is_client_gone = True
-            raise
+        while offset < end:
+            taken = self._send_from(piece.fd, offset, end - offset)
+            if not taken:
+                raise OSError(errno.EIO, "the blob's file was cut while it was sent")
+            offset += taken
         self.sent += piece.length
+
+    def _send_from(self, fd: int, offset: int, length: int) -> int:
+        """Send some of the file's bytes; how many, 0 if it has no more."""
+        try:
+            taken = os.sendfile(self.sock.fileno(), fd, offset, length)
+        except OSError as error:
+            if error.errno not in _NO_SENDFILE:
+                self.is_client_gone = error.errno != errno.EIO
+                raise
+            data = os.pread(fd, min(length, _STEP), offset)
+            self._emit_body(data)
+            return len(data)
+        self.left += taken
+        return taken
 
     def _announce(self) -> None:
         """Send the head with the first bytes of the body, which follow at once."""

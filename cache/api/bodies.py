@@ -115,6 +115,8 @@ class Breakable:
         self._length = length
         self._on_end: OnEnd | None = on_end
         self._sent = 0
+        self.left: int | None = None
+        """How many bytes the client's side has taken, for who knows: less, if it went away."""
 
     def __iter__(self) -> Iterator[bytes]:
         return self._whole(iter(self._body))
@@ -138,7 +140,7 @@ class Breakable:
         self._body.close()
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
-            on_end(self._sent)
+            on_end(self._sent if self.left is None else self.left)
 
 
 class ArrivingFile(StreamingHttpResponse):
@@ -157,3 +159,7 @@ class ArrivingFile(StreamingHttpResponse):
     def pieces(self) -> Iterator[Piece]:
         """The bytes, or where they stand until the next piece is asked for."""
         return self._body.pieces()
+
+    def note_sent(self, count: int) -> None:
+        """So many bytes of the body have left."""
+        self._body.left = count

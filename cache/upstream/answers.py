@@ -21,7 +21,7 @@ from cache.upstream.errors import BadAnswer, Interrupted, RangeRejected
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cache.upstream.transport import Reply
+    from cache.upstream.reply import Reply
 
 LONGEST_CONTENT_TYPE = 255
 

@@ -44,9 +44,10 @@ from cache.upstream.errors import (
 )
 from cache.upstream.quota import Kind, Ledger, Quota
 from cache.upstream.referrers import MOST_PAGES, Page, join_pages, read_page
+from cache.upstream.reply import Reply
 from cache.upstream.statuses import check_status
 from cache.upstream.tokens import TokenCache
-from cache.upstream.transport import Reply, Transport
+from cache.upstream.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cache.memory import Memory, Record
     from cache.upstream.endpoint import Endpoint
-    from cache.upstream.transport import Reply
+    from cache.upstream.reply import Reply
 
 log = logging.getLogger(__name__)
 

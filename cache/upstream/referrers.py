@@ -14,7 +14,7 @@ from cache.upstream.answers import ReferrersAnswer, next_page, refuse_html
 from cache.upstream.errors import BadAnswer
 
 if TYPE_CHECKING:
-    from cache.upstream.transport import Reply
+    from cache.upstream.reply import Reply
 
 MOST_PAGES = 50
 

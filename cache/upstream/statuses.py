@@ -19,7 +19,7 @@ from cache.upstream.errors import (
 )
 
 if TYPE_CHECKING:
-    from cache.upstream.transport import Reply
+    from cache.upstream.reply import Reply
 
 LONGEST_RETRY_AFTER = 24 * 60 * 60
 _LONGEST_ERROR = 64 * 1024

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 from cache.upstream.errors import BadAnswer, Denied, UpstreamError
 from cache.upstream.quota import Kind, Ledger
+from cache.upstream.reply import SMALL_BODY
 from cache.upstream.statuses import check_status, error_for
 from cache.upstream.tokens import Token, parse_token
-from cache.upstream.transport import SMALL_BODY
 
 if TYPE_CHECKING:
     import httpx
 
     from cache.upstream.credentials import Credentials
-    from cache.upstream.transport import Reply, Transport
+    from cache.upstream.reply import Reply
+    from cache.upstream.transport import Transport
 
 CLIENT_ID = "mirrorsite"
 

@@ -12,12 +12,13 @@ import pytest
 
 from cache.oci.digest import Digest
 from cache.upstream.endpoint import Endpoint
-from cache.upstream.errors import Interrupted
-from cache.upstream.transport import BULK, Transport
+from cache.upstream.errors import Interrupted, TimedOut
+from cache.upstream.reply import BULK
+from cache.upstream.transport import Transport
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
 from tests.upstream.conftest import Connect
-from tests.upstream.names import ALPINE
+from tests.upstream.names import ALPINE, LATEST
 
 LENGTH = BULK + 3_000_000
 CUT = LENGTH - 1_000_000
@@ -93,6 +94,16 @@ def test_a_stall(registry: FakeUpstream, connect: Connect, digest: Digest, gate:
         received.extend(map(len, stream.chunks))
 
     assert sum(received) == CUT
+
+
+def test_a_document_that_is_said_to_be_long_and_stalls(
+    registry: FakeUpstream, connect: Connect, gate: Gate
+) -> None:
+    registry.add_image("library/alpine", "latest")
+    registry.misbehave(Fault(stall=gate, stall_at=10, headers={"Content-Length": str(2 * BULK)}))
+
+    with pytest.raises(TimedOut):
+        connect(registry, stall_timeout=0.2).get_manifest(ALPINE, LATEST)
 
 
 def test_nothing_is_awaited_after_an_answer_that_has_no_body(

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from cache.upstream.errors import BadAnswer, Denied, NotFound, ServerFailed
-from cache.upstream.transport import Reply, next_hop
+from cache.upstream.reply import Reply
+from cache.upstream.transport import next_hop
 from tests.fakes.authentication import TokenService
 from tests.fakes.faults import Fault
 from tests.fakes.upstream import FakeUpstream

@@ -51,7 +51,7 @@ _PATIENCE = 10.0
 #: Seconds after which a locked account may try again from the same address.
 WAIT = 15 * 60
 
-# Of this process alone, so that what is remembered is worth nothing elsewhere.
+# Of this start of the mirror alone: what is remembered is worth nothing elsewhere.
 _KEY = secrets.token_bytes(32)
 
 _turns = threading.BoundedSemaphore(MOST_AT_ONCE)

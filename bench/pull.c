@@ -219,7 +219,9 @@ static int read_head(Connection *c) {
 static size_t allowance(Connection *c) {
     if (rate <= 0 || !c->position) return BUFFER;
     double most = rate * (now() - c->begun_at + TICK) - (double)c->position;
-    return most <= 0 ? 0 : most > BUFFER ? BUFFER : (size_t)most;
+    /* Not byte by byte as time passes: that would be all that this machine has time for. */
+    double least = rate * TICK / 2;
+    return most < least ? 0 : most > BUFFER ? BUFFER : (size_t)most;
 }
 
 static void go_on(Connection *c) {

@@ -32,6 +32,10 @@ _BLOB_LINK = Prepared(
     ).values_list(Subquery(models.Blob.objects.filter(digest=OuterRef("digest")).values("size"))),
 )
 
+_BLOB = Prepared(
+    "digest", build=lambda digest: models.Blob.objects.filter(digest=digest).values_list("size")
+)
+
 
 @question
 def find_blob_link(repository: Repository, digest: Digest) -> KnownLink | None:
@@ -69,8 +73,8 @@ def record_blob(digest: Digest, size: int, now: datetime) -> None:
 @question
 def recorded_size(digest: Digest) -> int | None:
     """The size in bytes of a blob that is known to be held here."""
-    rows = models.Blob.objects.filter(digest=str(digest))
-    return rows.values_list("size", flat=True).first()
+    row = _BLOB.first(str(digest))
+    return None if row is None else row[0]
 
 
 @question

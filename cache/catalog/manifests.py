@@ -34,6 +34,18 @@ _MANIFEST = Prepared(
     ).values_list("media_type", "body"),
 )
 
+_PROMISED = Prepared(
+    "digest",
+    "upstream",
+    "name",
+    build=lambda digest, upstream, name: models.ManifestReference.objects.filter(
+        digest=digest,
+        size__isnull=False,
+        manifest__links__repository__upstream=upstream,
+        manifest__links__repository__name=name,
+    ).values_list("size"),
+)
+
 
 @question
 def find_manifest(repository: Repository, digest: Digest) -> StoredManifest | None:
@@ -131,16 +143,8 @@ def list_referrers(repository: Repository, subject: Digest, limit: int) -> list[
 @question
 def promised_size(repository: Repository, digest: Digest) -> int | None:
     """The size in bytes that a manifest of this repository gives for a blob."""
-    return (
-        models.ManifestReference.objects.filter(
-            digest=str(digest),
-            size__isnull=False,
-            manifest__links__repository__upstream=repository.upstream,
-            manifest__links__repository__name=str(repository.name),
-        )
-        .values_list("size", flat=True)
-        .first()
-    )
+    row = _PROMISED.first(str(digest), repository.upstream, str(repository.name))
+    return None if row is None else row[0]
 
 
 def _referrer_type(manifest: Manifest) -> str:

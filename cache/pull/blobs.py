@@ -102,10 +102,18 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
     """
     permit(client, repository)
     mirror = runtime.current()
+    # Who comes while it arrives finds all that there is to know of it with who came first.
+    running = mirror.coalescer.order_of(digest, str(repository))
+    if running is not None:
+        with _join(_order(repository, digest, running.size), repository) as arriving:
+            mirror.traffic.note_blob(digest, mirror.now())
+            yield arriving
+        return
     link, read_under = _link(repository, digest)
-    file = _open_sound(digest, catalog.recorded_size(digest) if link is None else link.size)
+    file = _open_sound(digest, None if link is None else link.size)
     if file is None:
-        with _join(repository, digest, linked=link is not None) as arriving:
+        order = _order(repository, digest, catalog.promised_size(repository, digest))
+        with _join(order, repository) as arriving:
             mirror.traffic.note_blob(digest, mirror.now())
             catalog.let_go()
             yield arriving
@@ -231,8 +239,10 @@ def failure_of(blob: Arriving, failure: SourceFailed) -> SourceFailed:
     return SourceFailed(INTERRUPTED, "upstream broke off the transfer")
 
 
-def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:
+def _open_sound(digest: Digest, linked: int | None) -> BinaryIO | None:
     """The held blob, open at its start, if it has the size that was recorded for it (bytes).
+
+    ``linked`` is that size if it is known already.
 
     One of another size was damaged behind our back: it goes to quarantine, and is fetched again.
     """
@@ -242,7 +252,10 @@ def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:
     except OSError as error:
         log.error("The store cannot open the blob %s: %s", digest, error)
         return None
-    if file is None or recorded is None:
+    if file is None:
+        return None
+    recorded = catalog.recorded_size(digest) if linked is None else linked
+    if recorded is None:
         return file
     found = os.fstat(file.fileno()).st_size
     if found == recorded:
@@ -256,15 +269,15 @@ def _open_sound(digest: Digest, recorded: int | None) -> BinaryIO | None:
 
 
 @contextmanager
-def _join(repository: Repository, digest: Digest, *, linked: bool) -> Iterator[Arriving]:
+def _join(order: Order, repository: Repository) -> Iterator[Arriving]:
     """The fill that brings the blob, once upstream is known to have it in this repository."""
-    order = _order(repository, digest)
+    digest = order.digest
     with ExitStack() as joined:
         try:
             fill = joined.enter_context(_answered_fill(order))
         except SourceFailed as failure:
             raise from_source(failure, UNKNOWN) from failure
-        if not linked and fill.origin != order.origin:
+        if fill.origin != order.origin and _link(repository, digest)[0] is None:
             _prove(repository, digest)
         yield Arriving(digest, fill.size if fill.size is not None else order.size, fill, order)
 
@@ -290,11 +303,11 @@ def _answered_fill(order: Order) -> Iterator[Fill]:
             return
 
 
-def _order(repository: Repository, digest: Digest) -> Order:
+def _order(repository: Repository, digest: Digest, size: int | None) -> Order:
     return Order(
         digest=digest,
         source=_UpstreamSource(repository, digest),
-        size=catalog.promised_size(repository, digest),
+        size=size,
         on_commit=lambda size, origin: _record(repository, digest, size, origin),
         on_failure=lambda kind, message: _report(repository, digest, kind, message),
     )

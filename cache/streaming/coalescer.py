@@ -54,6 +54,12 @@ class Coalescer:
         finally:
             fill.leave()
 
+    def order_of(self, digest: Digest, origin: str) -> Order | None:
+        """The order that a running fill has from that origin; None if there is none."""
+        with self._lock:
+            fill = self._fills.get(digest)
+        return None if fill is None or fill.failed else fill.order_of(origin)
+
     def drain(self, timeout: float) -> bool:
         """Wait until the fills that run now have ended; whether they did in ``timeout`` seconds."""
         deadline = time.monotonic() + timeout

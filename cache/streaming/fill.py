@@ -191,6 +191,11 @@ class Fill:
             if order is not None and order.origin not in (known.origin for known in self._orders):
                 self._orders.append(order)
 
+    def order_of(self, origin: str) -> Order | None:
+        """The order of that origin, if a user of it has entered."""
+        with self._changed:
+            return next((order for order in self._orders if order.origin == origin), None)
+
     def leave(self) -> None:
         """One user less; the last one closes the files."""
         with self._changed:

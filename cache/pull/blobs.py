@@ -39,6 +39,7 @@ from cache.streaming.source import (
     INTERRUPTED,
     RANGE_REJECTED,
     STORE_FAILED,
+    Chunk,
     SourceFailed,
     SourceStream,
 )
@@ -385,7 +386,7 @@ class _CountedStream:
         self._repository = repository
 
     @property
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[Chunk]:
         """The stream's own."""
         began = time.monotonic()
         taken = 0

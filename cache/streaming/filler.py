@@ -28,6 +28,7 @@ from cache.streaming.source import (
     INTERRUPTED,
     RANGE_REJECTED,
     STORE_FAILED,
+    Chunk,
     SourceFailed,
     SourceStream,
 )
@@ -319,7 +320,7 @@ class _Filling:
             message = "upstream sent more bytes than the manifest says"
             raise SourceFailed(BAD_ANSWER, message, origin=self.order.origin)
 
-    def _beyond_known(self, stream: SourceStream) -> Iterator[bytes]:
+    def _beyond_known(self, stream: SourceStream) -> Iterator[Chunk]:
         """The bytes that the part lacks; those it has are checked when upstream sends them."""
         known, position = self.part.size, stream.offset
         for chunk in stream.chunks:

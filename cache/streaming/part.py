@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cache.streaming.reading import is_at, mark_read
-from cache.streaming.source import SourceFailed
+from cache.streaming.source import Chunk, SourceFailed
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -63,7 +63,7 @@ class Part:
         self.size = os.fstat(fd).st_size
         self._is_blob = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Chunk) -> None:
         """Append ``data``; raises ``OSError`` when the disk does not take it, ``PartChanged``."""
         self.check()
         view = memoryview(data)

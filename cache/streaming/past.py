@@ -15,13 +15,21 @@ from cache import meters
 from cache.meters import families
 from cache.streaming.fill import HOLDBACK
 from cache.streaming.order import Order
-from cache.streaming.source import AWAY, CHANGED, CORRUPT, INTERRUPTED, SourceFailed, SourceStream
+from cache.streaming.source import (
+    AWAY,
+    CHANGED,
+    CORRUPT,
+    INTERRUPTED,
+    Chunk,
+    SourceFailed,
+    SourceStream,
+)
 
 _STEP = 1024 * 1024
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: Chunk, /) -> None: ...
     def hexdigest(self) -> str: ...
 
 
@@ -80,7 +88,7 @@ def _hash_given(hasher: _Hash, rest: Rest) -> int:
     return position
 
 
-def _arriving(order: Order, start: int, total: int | None) -> Iterator[tuple[int, bytes]]:
+def _arriving(order: Order, start: int, total: int | None) -> Iterator[tuple[int, Chunk]]:
     """Chunks with their offsets, from ``start`` on; cut transfers are continued."""
     position, failures = start, 0
     while True:
@@ -102,7 +110,7 @@ def _arriving(order: Order, start: int, total: int | None) -> Iterator[tuple[int
             time.sleep(order.policy.pause(failures))
 
 
-def _from(position: int, stream: SourceStream, total: int | None) -> Iterator[tuple[int, bytes]]:
+def _from(position: int, stream: SourceStream, total: int | None) -> Iterator[tuple[int, Chunk]]:
     """The stream's chunks from ``position`` on, with their offsets."""
     if total is not None and stream.size not in (None, total):
         raise SourceFailed(CHANGED, "the blob has another size than upstream said at first")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 
 class SourceFailed(Exception):
@@ -47,6 +47,9 @@ CHANGED = "changed"
 AWAY = "away"
 
 
+Chunk: TypeAlias = bytes | memoryview
+
+
 class SourceStream(Protocol):
     """One answer of a source. ``chunks`` raises :class:`SourceFailed` when it is cut."""
 
@@ -59,8 +62,8 @@ class SourceStream(Protocol):
         """The whole blob's size in bytes, if the source said it."""
 
     @property
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes from ``offset`` on."""
+    def chunks(self) -> Iterator[Chunk]:
+        """The bytes from ``offset`` on, each piece of them until the next one is asked for."""
 
 
 class Source(Protocol):

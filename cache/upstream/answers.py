@@ -21,7 +21,7 @@ from cache.upstream.errors import BadAnswer, Interrupted, RangeRejected
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cache.upstream.reply import Reply
+    from cache.upstream.reply import Chunk, Reply
 
 LONGEST_CONTENT_TYPE = 255
 
@@ -66,7 +66,7 @@ class BlobStream:
 
     offset: int
     size: int | None
-    chunks: Iterator[bytes]
+    chunks: Iterator[Chunk]
 
 
 def content_type(reply: Reply) -> str | None:
@@ -150,7 +150,7 @@ def parse_content_range(reply: Reply) -> tuple[int, int, int | None]:
     return start, end, size
 
 
-def _exactly(reply: Reply, count: int | None) -> Iterator[bytes]:
+def _exactly(reply: Reply, count: int | None) -> Iterator[Chunk]:
     received = 0
     for chunk in reply.chunks():
         received += len(chunk)

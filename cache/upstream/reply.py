@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import httpcore
 import httpx
@@ -12,15 +14,21 @@ import httpx
 from cache.upstream.connections import READ_AT_ONCE
 from cache.upstream.errors import Interrupted, TimedOut, TooLarge, UpstreamError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 SMALL_BODY = 64 * 1024
 """Bytes that are read of an answer nobody needs, so that its connection can be used again."""
 
 BULK = 32 * 1024 * 1024
 """Bytes. So much of a body is worth a connection: it is read past the parser, which copies each
 byte three times, and which then does not know where the next answer would begin."""
+
+#: A piece of a body, of which a memoryview is worth nothing once the next one is asked for.
+Chunk: TypeAlias = bytes | memoryview
+
+#: Bytes of such a body that are read at once: what has been shown of it is ahead of its readers.
+_READ_OF_BULK = 1024 * 1024
+
+#: Reads at most so many bytes, waiting for them for so many seconds.
+_Read: TypeAlias = Callable[[int, float], Chunk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Reply:
         value = self.response.headers.get(name)
         return value if isinstance(value, str) else None
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[Chunk]:
         """The body as it arrives, exactly as sent. Raises Interrupted."""
         try:
             for chunk in self._arriving():
@@ -57,7 +65,7 @@ class Reply:
         except (httpx.TransportError, httpx.StreamError) as error:
             raise Interrupted(f"{self.host} broke off in the middle of an answer.") from error
 
-    def _arriving(self) -> Iterator[bytes]:
+    def _arriving(self) -> Iterator[Chunk]:
         parsed = self.response.iter_raw()
         # With the first piece, the parser has given away all that it had read. An answer to HEAD
         # tells a length, and has none.
@@ -71,8 +79,10 @@ class Reply:
             return
         stream = self.response.extensions["network_stream"]
         patience = self.response.request.extensions["timeout"]["read"]
+        over_tls = stream.get_extra_info("ssl_object") is not None
+        read = _in_records(stream) if over_tls else _into_one_place(stream)
         while left:
-            piece = _read(stream, min(left, READ_AT_ONCE), patience)
+            piece = _read(read, left, patience)
             left -= len(piece)
             yield piece
 
@@ -108,13 +118,33 @@ class Reply:
             self.response.close()
 
 
-def _read(stream: httpcore.NetworkStream, most: int, patience: float) -> bytes:
+def _into_one_place(stream: httpcore.NetworkStream) -> _Read:
+    """Reads of plain TCP, each into the place of the one before.
+
+    Memory of such a size that is new for each piece comes from the kernel, page by page.
+    """
+    sock: socket.socket = stream.get_extra_info("socket")
+    place = memoryview(bytearray(_READ_OF_BULK))
+
+    def read(most: int, patience: float) -> Chunk:
+        sock.settimeout(patience)
+        return place[: sock.recv_into(place, min(most, _READ_OF_BULK))]
+
+    return read
+
+
+def _in_records(stream: httpcore.NetworkStream) -> _Read:
+    """Reads of TLS, whose pieces are small."""
+    return lambda most, patience: stream.read(min(most, READ_AT_ONCE), timeout=patience)
+
+
+def _read(read: _Read, most: int, patience: float) -> Chunk:
     """What comes next over a connection that owes us more; raises httpx's errors."""
     try:
-        piece = stream.read(most, timeout=patience)
-    except httpcore.TimeoutException as error:
+        piece = read(most, patience)
+    except (TimeoutError, httpcore.TimeoutException) as error:
         raise httpx.ReadTimeout(str(error)) from error
-    except httpcore.NetworkError as error:
+    except (OSError, httpcore.NetworkError) as error:
         raise httpx.ReadError(str(error)) from error
     if not piece:
         raise httpx.RemoteProtocolError("the connection was closed before the body's end")

@@ -101,7 +101,7 @@ def test_a_cut_is_an_interruption(
     with connect(registry).open_blob(ALPINE, digest) as stream:
         received: list[bytes] = []
         with pytest.raises(Interrupted) as interrupted:
-            received.extend(stream.chunks)
+            received.extend(map(bytes, stream.chunks))
 
     assert interrupted.value.retryable
     assert LAYER.startswith(b"".join(received))
@@ -127,7 +127,7 @@ def test_more_than_was_announced_is_not_handed_on(registry: FakeUpstream, connec
     with connect(registry).open_blob(ALPINE, digest, 1000) as stream:
         received: list[bytes] = []
         with pytest.raises(Interrupted, match="more than it had announced"):
-            received.extend(stream.chunks)
+            received.extend(map(bytes, stream.chunks))
 
     assert len(b"".join(received)) <= 1000
 

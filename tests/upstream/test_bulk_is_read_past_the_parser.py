@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ from cache.upstream.endpoint import Endpoint
 from cache.upstream.errors import Interrupted, TimedOut
 from cache.upstream.reply import BULK
 from cache.upstream.transport import Transport
+from tests.e2e.parts import require
+from tests.fakes.certificates import Authority
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
 from tests.upstream.conftest import Connect
@@ -44,14 +47,14 @@ def test_every_byte_comes_however_it_is_framed(
     registry.misbehave(fault)
 
     with connect(registry).open_blob(ALPINE, digest) as stream:
-        received = hashlib.sha256(b"".join(stream.chunks))
+        received = hashlib.sha256(b"".join(map(bytes, stream.chunks)))
 
     assert received.hexdigest() == digest.hex
 
 
 def test_the_rest_of_one(registry: FakeUpstream, connect: Connect, digest: Digest) -> None:
     with connect(registry).open_blob(ALPINE, digest, 1_000_000) as stream:
-        assert b"".join(stream.chunks) == BLOB[1_000_000:]
+        assert b"".join(map(bytes, stream.chunks)) == BLOB[1_000_000:]
 
 
 def test_the_next_request_is_not_answered_with_what_is_left(
@@ -65,7 +68,7 @@ def test_the_next_request_is_not_answered_with_what_is_left(
         assert len(next(chunks)) > 0
 
     with upstream.open_blob(ALPINE, small) as stream:
-        assert b"".join(stream.chunks) == b"small"
+        assert b"".join(map(bytes, stream.chunks)) == b"small"
 
 
 @pytest.mark.parametrize("reset", [True, False])
@@ -94,6 +97,38 @@ def test_a_stall(registry: FakeUpstream, connect: Connect, digest: Digest, gate:
         received.extend(map(len, stream.chunks))
 
     assert sum(received) == CUT
+
+
+@pytest.fixture
+def over_tls(tmp_path: Path) -> Iterator[tuple[FakeUpstream, Path]]:
+    """A registry that speaks TLS, and who vouches for it."""
+    require("openssl")
+    authority = Authority.make(tmp_path)
+    with FakeUpstream("127.0.0.1", authority.server("127.0.0.1")) as fake:
+        yield fake, authority.ca
+
+
+def test_over_tls(over_tls: tuple[FakeUpstream, Path], connect: Connect) -> None:
+    registry, ca = over_tls
+    digest = registry.add_blob("library/alpine", BLOB)
+
+    with connect(registry, ca=ca).open_blob(ALPINE, digest) as stream:
+        received = hashlib.sha256(b"".join(map(bytes, stream.chunks)))
+
+    assert received.hexdigest() == digest.hex
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_cut_over_tls(over_tls: tuple[FakeUpstream, Path], connect: Connect, reset: bool) -> None:
+    registry, ca = over_tls
+    digest = registry.add_blob("library/alpine", BLOB)
+    registry.misbehave(Fault(cut_after=CUT, reset=reset))
+
+    with (
+        pytest.raises(Interrupted, match="broke off in the middle"),
+        connect(registry, ca=ca).open_blob(ALPINE, digest) as stream,
+    ):
+        assert sum(map(len, stream.chunks)) <= CUT
 
 
 def test_a_document_that_is_said_to_be_long_and_stalls(

@@ -82,7 +82,7 @@ def test_a_pool_closes_no_connection_under_a_transfer(
     upstream = connect(registry)
 
     with upstream.open_blob(ALPINE, digest) as stream:
-        first = next(iter(stream.chunks))
+        first = bytes(next(iter(stream.chunks)))
         (pooled,) = _pooled(upstream)
         pooled.close()  # as another thread does that had just found it idle
         assert not pooled.is_available(), "it gets no further request"

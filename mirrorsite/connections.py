@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from gunicorn.http import message
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ _UNACKED_SEGMENTS = 24
 _BYTES_ACKED = 120
 _BYTES_NOT_SENT = 144
 
+LINGER = 0.002
+"""So long (seconds) a thread waits for a connection's next request: a round trip in one building,
+and what a client thinks about between two requests."""
+
+# socket(7): a `struct timeval`.
+_LINGER = struct.pack("ll", 0, int(LINGER * 1e6))
+
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -40,6 +48,32 @@ class Late(Enum):
 
     REQUEST = "its request did not arrive"
     ANSWER = "it took no byte of its answer"
+
+
+class Unreader(SocketUnreader):  # type: ignore[misc]  # gunicorn carries no types
+    """Reads from a socket that gives up each wait after :data:`LINGER` (SO_RCVTIMEO).
+
+    So one call of the system waits for the next request and reads it: each of them gives Python's
+    lock away, and threads that want it are woken up.
+    """
+
+    def look(self) -> bool:
+        """Whether anything has come by then, be it the client's end."""
+        try:
+            self.unread(super().chunk())
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # the connection's end, which is told again as the end of what can be read
+        return True
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """In the middle of a request one waits as long as the :class:`Watch` lets."""
+        while True:
+            try:
+                return bytes(super().chunk(size_hint))
+            except BlockingIOError:
+                _comes(self.sock)
 
 
 class Request(message.Request):  # type: ignore[misc]  # gunicorn carries no types
@@ -61,23 +95,24 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         if not self.initialized:
             super().init()
             self.parser.mesg_class = Request
+            if not isinstance(self.sock, ssl.SSLSocket):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
+                self.parser.unreader = Unreader(self.sock)
 
     def close(self, graceful: bool = False) -> None:
         if self.sock.fileno() >= 0:
             super().close(graceful)
 
-    def has_more(self, timeout: float) -> bool:
-        """Whether something of another request is there, or comes in `timeout` seconds.
+    def has_more(self) -> bool:
+        """Whether something of another request is there, or comes within :data:`LINGER`.
 
         The client's end is something, too: reading tells.
         """
         if self.parser.unreader.buf.tell():
             return True
-        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
-            return True
-        waiting = select.poll()
-        waiting.register(self.sock, select.POLLIN)
-        return bool(waiting.poll(timeout * 1000))
+        if isinstance(self.sock, ssl.SSLSocket):
+            return bool(self.sock.pending()) or _comes(self.sock, LINGER)
+        return bool(self.parser.unreader.look())
 
     def __str__(self) -> str:
         host, port = self.client[:2]
@@ -91,6 +126,13 @@ class _Wait:
     late: Late
     since: float
     taken: int = -1
+
+
+def _comes(sock: socket.socket, timeout: float | None = None) -> bool:
+    """Whether something can be read before so many seconds have passed; None is for ever."""
+    waiting = select.poll()
+    waiting.register(sock, select.POLLIN)
+    return bool(waiting.poll(None if timeout is None else timeout * 1000))
 
 
 class Watch:

@@ -96,10 +96,6 @@ _CLIENT_GONE = frozenset(
     }
 )
 
-# So long (seconds) a thread waits for a connection's next request: a round trip in one building,
-# and what a client thinks about between two requests.
-_LINGER = 0.002
-
 # gunicorn goes through three functions for each setting, and asks for these at each request.
 _LOOKED_UP = (
     "casefold_http_method",
@@ -217,7 +213,7 @@ class Worker(AnsweringWorker):
         """Whether the next request begins to arrive while there are threads to wait for it."""
         if not self.alive or self.at_work > self.cfg.threads // 2:
             return False
-        return conn.has_more(_LINGER)
+        return conn.has_more()
 
     def _answer(self, conn: Connection) -> bool:
         req = None

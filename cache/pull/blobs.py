@@ -16,18 +16,14 @@ from cache.catalog import KnownLink
 from cache.meters import families
 from cache.oci.digest import Digest
 from cache.oci.repository import Repository
-from cache.pull.asking import asking, note_contact
+from cache.pull.asking import asking
+from cache.pull.blob_source import UpstreamSource
 from cache.pull.outcome import Outcome
 from cache.pull.permission import permit
 from cache.pull.refusals import (
-    DENIED,
-    NOT_FOUND,
-    RATE_LIMITED,
     TIMED_OUT,
     from_source,
     from_upstream,
-    kind_of,
-    retry_after_of,
 )
 from cache.streaming.fill import Fill
 from cache.streaming.order import Order
@@ -37,14 +33,10 @@ from cache.streaming.source import (
     BAD_ANSWER,
     CORRUPT,
     INTERRUPTED,
-    RANGE_REJECTED,
     STORE_FAILED,
-    Chunk,
     SourceFailed,
-    SourceStream,
 )
 from cache.streaming.span import Span
-from cache.tally import Counts
 from cache.upstream import errors
 
 log = logging.getLogger(__name__)
@@ -307,7 +299,7 @@ def _answered_fill(order: Order) -> Iterator[Fill]:
 def _order(repository: Repository, digest: Digest, size: int | None) -> Order:
     return Order(
         digest=digest,
-        source=_UpstreamSource(repository, digest),
+        source=UpstreamSource(repository, digest),
         size=size,
         on_commit=lambda size, origin: _record(repository, digest, size, origin),
         on_failure=lambda kind, message: _report(repository, digest, kind, message),
@@ -345,69 +337,3 @@ def _record(repository: Repository, digest: Digest, size: int, origin: str | Non
     mirror = runtime.current()
     catalog.record_fill(digest, size, proved, mirror.now())
     mirror.bell.ring()
-
-
-@dataclass(frozen=True, slots=True)
-class _UpstreamSource:
-    """The upstream as a fill's source."""
-
-    repository: Repository
-    digest: Digest
-
-    @property
-    def origin(self) -> str:
-        return str(self.repository)
-
-    @property
-    def upstream(self) -> str:
-        return self.repository.upstream
-
-    @contextmanager
-    def open(self, offset: int) -> Iterator[SourceStream]:
-        upstream = runtime.current().upstream_of(self.repository)
-        try:
-            with (
-                asking("blob", self.repository, self.digest),
-                upstream.open_blob(self.repository.name, self.digest, offset) as stream,
-            ):
-                note_contact(self.repository.upstream)
-                yield _CountedStream(stream, self.repository)
-        except errors.UpstreamError as error:
-            raise _as_source_failure(error, self) from error
-
-
-class _CountedStream:
-    """An answer of upstream whose bytes, and the time that they take, are counted."""
-
-    def __init__(self, stream: SourceStream, repository: Repository) -> None:
-        self.offset = stream.offset
-        self.size = stream.size
-        self._stream = stream
-        self._repository = repository
-
-    @property
-    def chunks(self) -> Iterator[Chunk]:
-        """The stream's own."""
-        began = time.monotonic()
-        taken = 0
-        try:
-            for chunk in self._stream.chunks:
-                taken += len(chunk)
-                meters.add(families.FETCHED, self._repository.upstream, amount=len(chunk))
-                yield chunk
-        finally:
-            took = round((time.monotonic() - began) * 1000)
-            counts = Counts(fetched=taken, fetch_ms=took)
-            runtime.current().tally.count(self._repository, counts)
-
-
-def _as_source_failure(error: errors.UpstreamError, source: _UpstreamSource) -> SourceFailed:
-    kind = RANGE_REJECTED if isinstance(error, errors.RangeRejected) else kind_of(error)
-    return SourceFailed(
-        kind,
-        str(error),
-        # A quota that is spent now will be spent in a second: asking again makes it worse.
-        retryable=error.retryable and kind != RATE_LIMITED,
-        retry_after=retry_after_of(error),
-        origin=source.origin if kind in (NOT_FOUND, DENIED) else source.upstream,
-    )

@@ -6,6 +6,7 @@ waits for its client, and :class:`Watch` sees to it that it does not wait for ev
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import ssl
@@ -55,7 +56,12 @@ class Unreader(SocketUnreader):  # type: ignore[misc]  # gunicorn carries no typ
 
     So one call of the system waits for the next request and reads it: each of them gives Python's
     lock away, and threads that want it are woken up.
+
+    `patience` is how long (seconds) each piece of a body may take. None is for a head, to which the
+    :class:`Watch` puts an end; of a body it cannot tell who waits for whom.
     """
+
+    patience: float | None = None
 
     def look(self) -> bool:
         """Whether anything has come by then, be it the client's end."""
@@ -68,7 +74,11 @@ class Unreader(SocketUnreader):  # type: ignore[misc]  # gunicorn carries no typ
         return True
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """In the middle of a request one waits as long as the :class:`Watch` lets."""
+        """What comes next. Raises OSError if it is of a body, and takes longer than `patience`."""
+        if self.patience is not None and self.sock.gettimeout() is None:
+            is_here = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+            if not is_here and not _comes(self.sock, self.patience):
+                raise OSError(errno.ETIMEDOUT, "the body of a request did not arrive")
         while True:
             try:
                 return bytes(super().chunk(size_hint))
@@ -95,9 +105,10 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         if not self.initialized:
             super().init()
             self.parser.mesg_class = Request
+            self.parser.unreader = Unreader(self.sock)
+            # Over TLS, a wait that ends early would be taken for TLS that wants more.
             if not isinstance(self.sock, ssl.SSLSocket):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
-                self.parser.unreader = Unreader(self.sock)
 
     def close(self, graceful: bool = False) -> None:
         if self.sock.fileno() >= 0:

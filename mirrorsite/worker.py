@@ -222,7 +222,9 @@ class Worker(AnsweringWorker):
             if conn.sock.gettimeout() is not None:
                 conn.sock.setblocking(True)
             conn.init()
+            conn.parser.unreader.patience = None
             req = next(conn.parser)
+            conn.parser.unreader.patience = self._watch.limit
             self._watch.answer(conn)
             return self._keepalive_after(conn, self.handle_request(req, conn))
         except (errors.NoMoreData, StopIteration, ssl.SSLEOFError):

@@ -153,8 +153,12 @@ def _form(request: HttpRequest) -> dict[str, str]:
     if request.content_type != _FORM:
         raise RegistryError("UNSUPPORTED", f"a form has to be {_FORM}", status=400)
     try:
+        body = request.read(_LARGEST_FORM)
+    except OSError:
+        raise RegistryError("UNSUPPORTED", "the form did not arrive", status=408) from None
+    try:
         fields = parse_qs(
-            request.read(_LARGEST_FORM).decode(),
+            body.decode(),
             keep_blank_values=True,
             max_num_fields=_MOST_FIELDS,
             errors="strict",

@@ -64,3 +64,19 @@ def test_those_who_are_slow_hold_up_the_others_for_the_limit_only(impatient: Sce
 
         assert pull(impatient.mirror, path) == data
     assert_calm(impatient.mirror)
+
+
+@pytest.mark.parametrize("sent", [b"", b"grant_type="])
+def test_a_body_that_does_not_come_holds_no_thread(impatient: Scene, sent: bytes) -> None:
+    path, data = impatient.held_blob("held", 1024)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(Client(impatient.mirror)) for _ in range(45)]
+        for client in slow:
+            client.say(
+                b"POST /v2/token HTTP/1.1\r\nHost: m\r\nContent-Length: 60\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\n" + sent
+            )
+
+        assert pull(impatient.mirror, path) == data
+        assert slow[0].rest().startswith(b"HTTP/1.1 408 ")
+    assert_calm(impatient.mirror)

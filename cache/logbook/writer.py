@@ -43,8 +43,8 @@ class _Pages:
         if self._process != os.getpid() or self._fd < 0:
             self._open()
         elif self._size + len(lines) > self._largest:
-            path = self._path("")
-            path.replace(self._path(OLD))
+            with suppress(FileNotFoundError):
+                self._path("").replace(self._path(OLD))
             os.close(self._fd)
             self._open()
         os.write(self._fd, lines)
@@ -144,8 +144,19 @@ def _attached() -> Writer | None:
 
 
 def _sweep(folder: Path, suffix: str) -> None:
-    """Remove the oldest files, of processes that ended long ago."""
+    """Leave the latest :data:`MOST_FILES`, and those of whoever still writes."""
     with suppress(OSError):
         files = sorted(folder.glob(f"*{suffix}"), key=lambda path: path.stat().st_mtime)
         for path in files[:-MOST_FILES]:
-            path.unlink(missing_ok=True)
+            if not _is_running(path.name.partition(".")[0]):
+                path.unlink(missing_ok=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
 
 from cache import request
 from cache.logbook import Entry, Query, Writer, count_levels, read
+from cache.logbook.writer import MOST_FILES, _sweep
 from cache.request import Request
 
 
 def messages(folder: Path, query: Query | None = None, limit: int = 100) -> list[str]:
     return [entry.message for entry in read(folder, query or Query(), limit)]
+
+
+def record(message: str) -> logging.LogRecord:
+    return logging.LogRecord("cache.sample", logging.INFO, __file__, 1, message, None, None)
 
 
 def newest(folder: Path) -> Entry:
@@ -210,3 +216,31 @@ def test_a_request_is_found_with_its_records(folder: Path, log: logging.Logger) 
     written = b"".join(path.read_bytes() for path in folder.iterdir())
     assert b"x" * 43 not in written
     assert b"abc.def" not in written
+
+
+def test_the_file_of_a_process_that_runs_is_not_swept(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, largest=2000)
+    writer.emit(record("first"))
+    (own,) = tmp_path.glob("*.jsonl")
+    os.utime(own, (1, 1))
+    for number in range(2 * MOST_FILES):
+        (tmp_path / f"{2**22 + number}.jsonl").touch()
+
+    _sweep(tmp_path, ".jsonl")
+
+    assert own.exists()
+    assert len(list(tmp_path.glob("*.jsonl"))) == MOST_FILES + 1
+    writer.close()
+
+
+def test_what_somebody_removed_is_begun_anew(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, largest=2000)
+    writer.emit(record("first"))
+    for file in tmp_path.glob("*.jsonl"):
+        file.unlink()
+
+    for number in range(100):
+        writer.emit(record(f"number {number}"))
+
+    assert "number 99" in "".join(file.read_text() for file in tmp_path.glob("*.jsonl"))
+    writer.close()

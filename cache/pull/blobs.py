@@ -100,6 +100,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
     if running is not None:
         with _join(_order(repository, digest, running.size), repository) as arriving:
             mirror.traffic.note_blob(digest, mirror.now())
+            catalog.let_go()
             yield arriving
         return
     link, read_under = _link(repository, digest)

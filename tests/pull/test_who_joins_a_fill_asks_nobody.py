@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
+from django.db import connection
 from django.http.response import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -71,3 +72,13 @@ def test_in_another_repository_it_is_proved_once(
     (seen,) = upstream.seen()
     assert seen.method == "HEAD"
     assert OTHER in seen.path
+
+
+def test_nor_is_a_connection_kept_for_a_question(client: Client, arriving: str) -> None:
+    """SQLite's; PostgreSQL's are in a pool."""
+    connection.ensure_connection()
+
+    answer = client.get(f"/v2/{NAME}/blobs/{arriving}")
+
+    assert connection.vendor != "sqlite" or connection.connection is None
+    answer.close()

@@ -241,6 +241,8 @@ class _Filling:
         position = 0
         while position < self.part.size:
             data = self.part.read(_REHASH_STEP, position)
+            if not data:
+                raise PartChanged
             self.hasher.update(data)
             position += len(data)
 

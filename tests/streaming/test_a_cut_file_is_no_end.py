@@ -10,6 +10,7 @@ import pytest
 
 from cache.streaming.coalescer import Coalescer
 from cache.streaming.fill import HOLDBACK
+from cache.streaming.part import Part
 from cache.streaming.reader import CHUNK, Reader
 from cache.streaming.source import STORE_FAILED, SourceFailed
 from cache.streaming.store import FileStore
@@ -84,3 +85,24 @@ def test_a_cut_after_the_last_byte(store: FileStore, coalescer: Coalescer, megab
     assert coalescer.drain(30)
 
     assert store.open(order_of(source).digest) is None
+
+
+def test_a_cut_while_what_is_there_is_read_again(
+    store: FileStore, coalescer: Coalescer, megabyte: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = MemorySource(megabyte)
+    part = store.begin(order_of(source).digest)
+    assert part is not None
+    part.write(megabyte[: 3 * CHUNK])
+    part.close()
+    read = Part.read
+
+    def cut_and_read(part: Part, length: int, offset: int) -> bytes:
+        os.truncate(part.path, CHUNK)
+        return read(part, min(length, CHUNK), offset)
+
+    monkeypatch.setattr(Part, "read", cut_and_read)
+    with coalescer.join(order_of(source)):
+        assert coalescer.drain(30)
+
+    assert list(store.root.glob("parts/*.part")) == []

@@ -80,7 +80,9 @@ class Reply:
         stream = self.response.extensions["network_stream"]
         patience = self.response.request.extensions["timeout"]["read"]
         over_tls = stream.get_extra_info("ssl_object") is not None
-        read = _in_records(stream) if over_tls else _into_one_place(stream)
+        # A piece is paid for before it goes on: of a narrow line it must not be seconds.
+        by_little = over_tls or self.pace is not None
+        read = _in_little(stream) if by_little else _into_one_place(stream)
         while left:
             piece = _read(read, left, patience)
             left -= len(piece)
@@ -133,8 +135,8 @@ def _into_one_place(stream: httpcore.NetworkStream) -> _Read:
     return read
 
 
-def _in_records(stream: httpcore.NetworkStream) -> _Read:
-    """Reads of TLS, whose pieces are small."""
+def _in_little(stream: httpcore.NetworkStream) -> _Read:
+    """Reads as the parser has them, also of TLS, whose pieces are small."""
     return lambda most, patience: stream.read(min(most, READ_AT_ONCE), timeout=patience)
 
 

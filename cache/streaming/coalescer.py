@@ -55,10 +55,10 @@ class Coalescer:
             fill.leave()
 
     def order_of(self, digest: Digest, origin: str) -> Order | None:
-        """The order that a running fill has from that origin; None if there is none."""
+        """The order from that origin that a fill has whose blob is still to come, if any."""
         with self._lock:
             fill = self._fills.get(digest)
-        return None if fill is None or fill.failed else fill.order_of(origin)
+        return None if fill is None else fill.order_of(origin)
 
     def drain(self, timeout: float) -> bool:
         """Wait until the fills that run now have ended; whether they did in ``timeout`` seconds."""

@@ -192,8 +192,10 @@ class Fill:
                 self._orders.append(order)
 
     def order_of(self, origin: str) -> Order | None:
-        """The order of that origin, if a user of it has entered."""
+        """The order of that origin, if a user of it has entered and the blob is still to come."""
         with self._changed:
+            if self._verified or self._failure is not None:
+                return None
             return next((order for order in self._orders if order.origin == origin), None)
 
     def leave(self) -> None:

@@ -137,3 +137,37 @@ def test_readers_who_had_wrong_bytes_end_short_while_newcomers_get_the_right_one
         with pytest.raises(SourceFailed):
             b"".join(early)
         assert b"".join(waiting) == megabyte
+
+
+def test_an_order_is_known_as_long_as_the_blob_arrives(
+    coalescer: Coalescer, store: FileStore, megabyte: bytes
+) -> None:
+    """Once it is here, it is served from the store, as in all other processes."""
+    source = MemorySource(megabyte, hold_at=512 * 1024)
+    digest = Digest.of(megabyte)
+    known: list[object] = []
+
+    def committed(_size: int, _origin: str | None) -> None:
+        known.append(coalescer.order_of(digest, source.origin))
+
+    order = order_of(source, on_commit=committed)
+    assert coalescer.order_of(digest, source.origin) is None
+    with coalescer.join(order):
+        assert source.held.wait(30)
+        assert coalescer.order_of(digest, source.origin) is order
+        assert coalescer.order_of(digest, "hub/other") is None
+        source.release.set()
+        assert coalescer.drain(30)
+    assert known == [None]
+
+
+def test_an_order_that_failed_is_nobodys_way(coalescer: Coalescer, megabyte: bytes) -> None:
+    source = MemorySource(megabyte, errors=[SourceFailed("gone", "no", origin="hub")])
+    known: list[object] = []
+
+    def failed(_kind: str, _message: str) -> None:
+        known.append(coalescer.order_of(Digest.of(megabyte), source.origin))
+
+    with coalescer.join(order_of(source, on_failure=failed)):
+        assert coalescer.drain(30)
+    assert known == [None]

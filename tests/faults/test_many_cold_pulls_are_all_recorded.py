@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import httpx
 
+from tests import database
 from tests.e2e.mirror import Mirror
 from tests.e2e.processes import eventually
 from tests.fakes.images import Image
@@ -31,8 +30,7 @@ def _pull(mirror: Mirror, number: int, image: Image) -> None:
 
 def _recorded(mirror: Mirror) -> int:
     """Of how many blobs it is known which repository has them."""
-    with closing(sqlite3.connect(mirror.root / "mirror.sqlite3", timeout=30)) as database:
-        (count,) = database.execute("SELECT COUNT(*) FROM cache_bloblink").fetchone()
+    ((count,),) = database.rows(mirror.root, "SELECT COUNT(*) FROM cache_bloblink")
     return int(count)
 
 

@@ -18,6 +18,9 @@ from cache.api.bodies import ArrivingFile, Breakable, Piece
 from cache.pull import Body, Span
 from mirrorsite.answering import Answer
 
+# Django tells of each answer's end, and whoever hears of it looks after the database.
+pytestmark = pytest.mark.django_db
+
 SIZE = 1_000_000
 
 

@@ -16,7 +16,7 @@ from gunicorn.http import wsgi
 from gunicorn.util import hop_headers, http_date
 
 from cache import request
-from cache.api.bodies import ArrivingFile, Piece
+from cache.api.bodies import ArrivingFile, Piece, StoreFile
 from cache.api.request_ids import REQUEST
 from cache.oci.errors import RegistryError
 from mirrorsite.stopping import StoppingWorker
@@ -30,9 +30,6 @@ _TOGETHER = 64 * 1024
 
 #: What a file system says that has no such way to give its bytes, or a sandbox that forbids it.
 _NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
-
-#: Bytes that are read at once then.
-_STEP = 256 * 1024
 
 #: Threads have so long (seconds) to tell what they had sent when the process ends.
 _LAST_WORDS = 0.5
@@ -165,7 +162,7 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             if error.errno not in _NO_SENDFILE:
                 self.is_client_gone = error.errno != errno.EIO
                 raise
-            data = os.pread(fd, min(length, _STEP), offset)
+            data = os.pread(fd, min(length, StoreFile.block_size), offset)
             self._emit_body(data)
             return len(data)
         self.left += taken

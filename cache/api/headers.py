@@ -22,7 +22,7 @@ class PulledHeaders(ResponseHeaders):
         for name, value in headers.items():
             self[name] = value
 
-    def __setitem__(self, name: str, value: str) -> None:  # type: ignore[override]
+    def __setitem__(self, name: str, value: str) -> None:  # type: ignore[override]  # no bytes
         self._store[name.lower()] = name, value
 
     def pairs(self) -> Iterable[tuple[str, str]]:

@@ -155,8 +155,8 @@ def _sweep(folder: Path, suffix: str) -> None:
 def _is_running(process: str) -> bool:
     try:
         os.kill(int(process), 0)
+    except PermissionError:
+        return True  # as somebody else
     except (ProcessLookupError, ValueError, OverflowError):
         return False
-    except PermissionError:
-        return True
     return True

@@ -103,7 +103,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
             catalog.let_go()
             yield arriving
         return
-    link, read_under = _link(repository, digest)
+    link, news_since = _link(repository, digest)
     file = _open_sound(digest, None if link is None else link.size)
     if file is None:
         order = _order(repository, digest, catalog.promised_size(repository, digest))
@@ -120,9 +120,9 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         elif link.size is None:
             # The filler was killed, or the database was gone, just after the commit.
             catalog.record_blob(digest, size, mirror.now())
-        elif read_under is not None:
+        elif news_since is not _ON_THE_SHELF:
             # The file has borne it out: a wrong size would refuse the blob again and again.
-            mirror.shelf.put((repository, digest, "blob"), link, 0, read_under)
+            mirror.shelf.put((repository, digest, "blob"), link, 0, news_since)
         mirror.traffic.note_blob(digest, mirror.now())
         if size >= _LONG:
             catalog.let_go()
@@ -132,17 +132,21 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         raise
 
 
-def _link(repository: Repository, digest: Digest) -> tuple[KnownLink | None, object | None]:
+#: In place of a stamp, which can be None: access was never changed on many a mirror.
+_ON_THE_SHELF = object()
+
+
+def _link(repository: Repository, digest: Digest) -> tuple[KnownLink | None, object]:
     """That the repository contains the blob, and its size if it is held, if that is known.
 
-    With it the stamp under which it was read just now; None if it had been on the shelf.
+    With it the stamp under which it was read just now, or `_ON_THE_SHELF`.
     """
     mirror = runtime.current()
     # Who may pull was asked just before, which has renewed it.
     stamp = mirror.remembered.stamp()
     link: KnownLink | None = mirror.shelf.get((repository, digest, "blob"), stamp)
     if link is not None:
-        return link, None
+        return link, _ON_THE_SHELF
     return catalog.find_blob_link(repository, digest), stamp
 
 

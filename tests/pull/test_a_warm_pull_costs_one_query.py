@@ -70,6 +70,24 @@ def test_a_blob(
     assert upstream.seen() == []
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_access_changed", [False, True])
+def test_a_blob_that_was_pulled_lately_costs_none(
+    mirror: Runtime,
+    client: Client,
+    django_assert_max_num_queries: CountQueries,
+    *,
+    is_access_changed: bool,
+) -> None:
+    digest = hold_blob(mirror, NAME, b"some bytes")
+    mirror.remembered.changed()
+    if not is_access_changed:
+        mirror.memory.forget("access")
+    client.get(f"/v2/{NAME}/blobs/{digest}").close()
+    with django_assert_max_num_queries(0):
+        assert client.get(f"/v2/{NAME}/blobs/{digest}").getvalue() == b"some bytes"
+
+
 def test_a_range_reads_no_further_than_it_goes(mirror: Runtime, client: Client) -> None:
     """As over TLS, where the server reads the file by itself instead of having it sent."""
     digest = hold_blob(mirror, NAME, b"some bytes")

@@ -16,7 +16,7 @@ from gunicorn.http import wsgi
 from gunicorn.util import hop_headers, http_date
 
 from cache import request
-from cache.api.bodies import ArrivingFile, Piece, StoreFile
+from cache.api.bodies import BlobBody, BlobResponse
 from cache.api.request_ids import REQUEST
 from cache.oci.errors import RegistryError
 from mirrorsite.stopping import StoppingWorker
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: An answer's head and a body of so many bytes leave in one piece. Sending wakes the client up and
 #: gives Python's lock away, which costs more than copying these.
 _TOGETHER = 64 * 1024
+
+#: Bytes per step where a file cannot leave through sendfile(2).
+_STEP = 256 * 1024
 
 #: What a file system says that has no such way to give its bytes, or a sandbox that forbids it.
 _NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
@@ -104,7 +107,7 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             super().write(data)
 
     def sendfile(self, respiter: Any) -> bool:
-        """As gunicorn does; socket.sendfile leaves the file where it came to, whatever happens.
+        """As gunicorn does with the dashboard's files; an error leaves them where it came to.
 
         What is small is read instead, and leaves with the head.
         """
@@ -112,47 +115,51 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             if (self.response_length or 0) <= _TOGETHER:
                 return False
             self._announce()
-        file = respiter.filelike
         try:
             has_sent = bool(super().sendfile(respiter))
         except OSError as error:
-            self.left += file.sent if hasattr(file, "sent") else file.tell()
+            self.left += respiter.filelike.tell()
             self.is_client_gone = error.errno != errno.EIO
             raise
         if has_sent and not self._omits_body:
-            self.left += file.sent if hasattr(file, "sent") else self.response_length or 0
+            self.left += self.response_length or 0
         return has_sent
 
     def write_body(self, body: Iterable[bytes]) -> None:
         """Send it: from a file, or as it comes, by the kernel alone where that can be."""
         if isinstance(body, wsgi.FileWrapper):
             self.write_file(body)
-        elif isinstance(body, ArrivingFile):
-            try:
-                for piece in body.pieces() if self._takes_spans() else body:
-                    self._write_piece(piece)
-            finally:
-                body.note_sent(self.left)
+        elif isinstance(body, BlobBody | BlobResponse):
+            self._write_blob(body if isinstance(body, BlobBody) else body.body)
         else:
             for data in body:
                 self.write(data)
 
+    def _write_blob(self, body: BlobBody) -> None:
+        try:
+            for piece in body.pieces() if self._takes_spans() else body:
+                if isinstance(piece, bytes):
+                    self.write(piece)
+                elif not self.headers_sent and piece.length <= _TOGETHER:
+                    self.write(_read(piece.fd, piece.offset, piece.length))
+                else:
+                    self._write_span(piece.fd, piece.offset, piece.length)
+        finally:
+            body.note_sent(self.left)
+
     def _takes_spans(self) -> bool:
         is_plain = not (self.cfg.is_ssl or self.chunked or self._omits_body)
-        return is_plain and (self.response_length or 0) > _TOGETHER and self.can_sendfile()
+        return is_plain and self.can_sendfile()
 
-    def _write_piece(self, piece: Piece) -> None:
-        if isinstance(piece, bytes):
-            self.write(piece)
-            return
+    def _write_span(self, fd: int, offset: int, length: int) -> None:
         self._announce()
-        offset, end = piece.offset, piece.offset + piece.length
+        end = offset + length
         while offset < end:
-            taken = self._send_from(piece.fd, offset, end - offset)
+            taken = self._send_from(fd, offset, end - offset)
             if not taken:
-                raise OSError(errno.EIO, "the blob's file was cut while it was sent")
+                raise _was_cut()
             offset += taken
-        self.sent += piece.length
+        self.sent += length
 
     def _send_from(self, fd: int, offset: int, length: int) -> int:
         """Send some of the file's bytes; how many, 0 if it has no more."""
@@ -162,7 +169,7 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             if error.errno not in _NO_SENDFILE:
                 self.is_client_gone = error.errno != errno.EIO
                 raise
-            data = os.pread(fd, min(length, StoreFile.block_size), offset)
+            data = os.pread(fd, min(length, _STEP), offset)
             self._emit_body(data)
             return len(data)
         self.left += taken
@@ -206,6 +213,17 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             self.left += max(0, taken - head)
             head = max(0, head - taken)
             view = view[taken:]
+
+
+def _read(fd: int, offset: int, length: int) -> bytes:
+    data = os.pread(fd, length, offset)
+    if len(data) < length:
+        raise _was_cut()
+    return data
+
+
+def _was_cut() -> OSError:
+    return OSError(errno.EIO, "the blob's file was cut while it was sent")
 
 
 @functools.lru_cache(maxsize=1)

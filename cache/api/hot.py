@@ -14,10 +14,11 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from cache.api.blobs import blob, blob_head
+from cache.api.bodies import BlobResponse
 from cache.api.handlers import answering, note_reference, protocol_answers
 from cache.api.headers import pairs
 from cache.api.manifests import manifest
@@ -53,12 +54,7 @@ def answering_pulls(rest: Application) -> Application:
         start_response(status, pairs(response))
         if isinstance(response, HttpResponse):
             return [response.content]
-        if isinstance(response, FileResponse) and response.file_to_stream is not None:
-            # The server closes what it was given, and no more.
-            setattr(response.file_to_stream, "close", response.close)  # noqa: B010 - a method
-            wrap: Callable[..., Iterable[bytes]] = environ["wsgi.file_wrapper"]
-            return wrap(response.file_to_stream, response.block_size)
-        return response
+        return response.body if isinstance(response, BlobResponse) else response
 
     return answer
 

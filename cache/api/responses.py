@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from cache.api.bodies import ArrivingFile, Breakable, OnEnd, StoreFile
+from cache.api.bodies import BlobBody, BlobResponse, OnEnd
 from cache.api.handing_over import handed_over
 from cache.api.headers import headed
 from cache.api.path_tokens import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
-from cache.pull import Arriving, Held, Outcome, Stat, read_arriving
+from cache.pull import Arriving, Held, Outcome, Stat, read_blob
 from cache.pull.listings import Page
 from cache.pull.manifests import ManifestAnswer
 
@@ -69,12 +69,10 @@ def blob_response(request: HttpRequest, blob: Held | Arriving, on_end: OnEnd) ->
             # What nginx sends of it, and whether the client took it, nobody tells us.
             on_end(int(headers["Content-Length"]))
             return answer
-        blob.file.seek(wanted.start if wanted else 0)
-        return StoreFile(blob.file, BLOB_TYPE, status, headers, on_end)
     start, stop = (wanted.start, wanted.stop) if wanted else (0, None)
     length = int(headers["Content-Length"]) if "Content-Length" in headers else None
-    stream = Breakable(read_arriving(blob, start, stop), length, on_end)
-    return ArrivingFile(stream, BLOB_TYPE, status, headers)
+    body = BlobBody(read_blob(blob, start, stop), length, on_end)
+    return BlobResponse(body, BLOB_TYPE, status, headers)
 
 
 def names_response(request: HttpRequest, body: dict[str, object], page: Page) -> HttpResponse:

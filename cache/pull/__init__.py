@@ -4,16 +4,8 @@ They take parsed values, and refuse with :class:`~cache.oci.errors.RegistryError
 """
 
 from cache.pull.ahead import missing_bytes, watch_arriving
-from cache.pull.blobs import (
-    Arriving,
-    Body,
-    Held,
-    Stat,
-    hand_over,
-    open_blob,
-    read_arriving,
-    stat_blob,
-)
+from cache.pull.blob_bodies import Body, read_blob
+from cache.pull.blobs import Arriving, Held, Stat, hand_over, open_blob, stat_blob
 from cache.pull.listings import list_referrers, list_repositories, list_tags
 from cache.pull.manifests import (
     ManifestAnswer,
@@ -47,7 +39,7 @@ __all__ = [
     "may_pull",
     "missing_bytes",
     "open_blob",
-    "read_arriving",
+    "read_blob",
     "resolve_manifest",
     "stat_blob",
     "watch_arriving",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
 
 from cache import catalog, meters, runtime
 from cache.access.decision import Client
@@ -20,15 +18,10 @@ from cache.pull.asking import asking
 from cache.pull.blob_source import UpstreamSource
 from cache.pull.outcome import Outcome
 from cache.pull.permission import permit
-from cache.pull.refusals import (
-    TIMED_OUT,
-    from_source,
-    from_upstream,
-)
+from cache.pull.refusals import TIMED_OUT, from_source, from_upstream
+from cache.streaming.blob_file import BlobFile
 from cache.streaming.fill import Fill
 from cache.streaming.order import Order
-from cache.streaming.past import read_past
-from cache.streaming.reader import Reader
 from cache.streaming.source import (
     BAD_ANSWER,
     CORRUPT,
@@ -36,12 +29,9 @@ from cache.streaming.source import (
     STORE_FAILED,
     SourceFailed,
 )
-from cache.streaming.span import Span
 from cache.upstream import errors
 
 log = logging.getLogger(__name__)
-
-_P = TypeVar("_P")
 
 UNKNOWN = "BLOB_UNKNOWN"
 
@@ -49,22 +39,17 @@ UNKNOWN = "BLOB_UNKNOWN"
 #: retries end sooner; this bounds what a client can make us wait for in any case.
 _LONGEST_WAIT = 120.0
 
-#: A client's headers wait so long (seconds) for its first byte, since until then a failure can
-#: still be told. containerd gives up on headers after 30.
-_FIRST_BYTE = 15.0
-
-
 #: A blob of so many bytes is sent for long enough to do without a connection to the database.
 _LONG = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A blob in the store: ``file`` stands at its start and is the receiver's to close."""
+    """A blob in the store, of ``size`` bytes; ``file`` is the receiver's to close."""
 
     digest: Digest
     size: int
-    file: BinaryIO
+    file: BlobFile
     outcome: Outcome
 
 
@@ -113,7 +98,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
             yield arriving
         return
     try:
-        size, outcome = os.fstat(file.fileno()).st_size, Outcome.HIT
+        size, outcome = file.size, Outcome.HIT
         if link is None:
             _prove(repository, digest, held=size)
             outcome = Outcome.REVALIDATED
@@ -182,53 +167,6 @@ def _held_size(digest: Digest) -> int | None:
         return None
 
 
-class Body:
-    """The bytes of an arriving blob. Close it when done, also before the end.
-
-    The iteration raises :class:`~cache.oci.errors.RegistryError` when the rest will not come: it
-    must not end as if all were there.
-    """
-
-    def __init__(self, reader: Reader, order: Order) -> None:
-        self._reader = reader
-        self._order = order
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._or_past_the_store(self._reader)
-
-    def pieces(self) -> Iterator[bytes | Span]:
-        """The same bytes, where it can be as places in a file that the kernel may send from."""
-        return self._or_past_the_store(self._reader.spans())
-
-    def _or_past_the_store(self, arriving: Iterator[_P]) -> Iterator[_P | bytes]:
-        try:
-            try:
-                yield from arriving
-            except SourceFailed as failure:
-                if failure.kind != STORE_FAILED:
-                    raise
-                yield from read_past(self._order, self._reader.rest())
-        except SourceFailed as failure:
-            raise from_source(failure, UNKNOWN) from failure
-
-    def close(self) -> None:
-        """Leave the fill, which goes on."""
-        self._reader.close()
-
-
-def read_arriving(blob: Arriving, start: int, stop: int | None) -> Body:
-    """The bytes from ``start`` to ``stop`` (exclusive), once the first of them can be had.
-
-    Raises :class:`~cache.oci.errors.RegistryError` when the fill fails before that.
-    """
-    try:
-        blob.fill.wait_readable(start, _FIRST_BYTE)
-    except SourceFailed as failure:
-        if failure.kind != STORE_FAILED:
-            raise from_source(failure_of(blob, failure), UNKNOWN) from failure
-    return Body(Reader(blob.fill, start, stop, blob.size), blob.order)
-
-
 def failure_of(blob: Arriving, failure: SourceFailed) -> SourceFailed:
     """What the failure of its fill is for a blob that had begun to arrive."""
     if blob.order.is_met_by(failure):
@@ -237,7 +175,7 @@ def failure_of(blob: Arriving, failure: SourceFailed) -> SourceFailed:
     return SourceFailed(INTERRUPTED, "upstream broke off the transfer")
 
 
-def _open_sound(digest: Digest, linked: int | None) -> BinaryIO | None:
+def _open_sound(digest: Digest, linked: int | None) -> BlobFile | None:
     """The held blob, open at its start, if it has the size that was recorded for it (bytes).
 
     ``linked`` is that size if it is known already.
@@ -253,16 +191,13 @@ def _open_sound(digest: Digest, linked: int | None) -> BinaryIO | None:
     if file is None:
         return None
     recorded = catalog.recorded_size(digest) if linked is None else linked
-    if recorded is None:
-        return file
-    found = os.fstat(file.fileno()).st_size
-    if found == recorded:
+    if recorded in (None, file.size):
         return file
     with file:
         if store.quarantine(digest, file):
             meters.add(families.DAMAGED, "size")
             message = "The blob %s has %d bytes in the store and had %d: it is in quarantine"
-            log.error(message, digest, found, recorded)
+            log.error(message, digest, file.size, recorded)
     return None
 
 

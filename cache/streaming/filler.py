@@ -129,7 +129,7 @@ def _finish_if_held(order: Order, store: Store, fill: Fill) -> bool:
     if blob is None:
         return False
     with blob:
-        fill.switch(os.dup(blob.fileno()), os.fstat(blob.fileno()).st_size)
+        fill.switch(os.dup(blob.fileno()), blob.size)
     fill.succeed()
     return True
 

@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol
 from cache.oci.digest import Digest
 from cache.streaming import layout
 from cache.streaming.adopting import Adopted, Reading, make_draft, read_plainly
+from cache.streaming.blob_file import BlobFile
 from cache.streaming.handing_over import let_group_read
 from cache.streaming.layout import Stray
 from cache.streaming.part import Part, PartInfo, info_path, lock_part, read_info
@@ -45,7 +46,7 @@ class Store(Protocol):
     def stat(self, digest: Digest) -> int | None:
         """The size in bytes of a held blob, None if it is not held."""
 
-    def open(self, digest: Digest) -> BinaryIO | None:
+    def open(self, digest: Digest) -> BlobFile | None:
         """A held blob, open at its start; the caller closes it. None if it is not held.
 
         What stands in a blob's place and is none at all is put in quarantine on the way.
@@ -161,21 +162,22 @@ class FileStore:
         """See :meth:`Store.stat`."""
         return layout.plain_size(self._blob_path(digest))
 
-    def open(self, digest: Digest) -> BinaryIO | None:
+    def open(self, digest: Digest) -> BlobFile | None:
         """See :meth:`Store.open`."""
         try:
-            fd = os.open(self._blob_path(digest), _READ_PLAIN_FILE)
+            fd = os.open(self._blob_name(digest), _READ_PLAIN_FILE)
         except FileNotFoundError:
             return None
         except OSError as error:
             if error.errno not in _NO_PLAIN_FILE:
                 raise
         else:
-            if stat.S_ISREG(os.fstat(fd).st_mode):
-                mark_read(fd)
-                if is_at(self._blob_path(digest), fd):
-                    return os.fdopen(fd, "rb", buffering=0)
-                # Removed since, or replaced by what a new fill has brought.
+            mark_read(fd)
+            found = os.fstat(fd)
+            if stat.S_ISREG(found.st_mode):
+                if found.st_nlink:
+                    return BlobFile(fd, found.st_size)
+                # Removed before it was marked, or replaced by what a new fill has brought.
                 os.close(fd)
                 return self.open(digest)
             os.close(fd)
@@ -323,7 +325,11 @@ class FileStore:
         return sweep_parts(self._parts, lambda digest: self.stat(digest) is not None, now, kept)
 
     def _blob_path(self, digest: Digest) -> Path:
-        return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
+        return Path(self._blob_name(digest))
+
+    def _blob_name(self, digest: Digest) -> str:
+        # At every pull: pathlib's way to it takes longer than opening it.
+        return f"{self._blobs}/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}"
 
     def _part_path(self, digest: Digest) -> Path:
         return self._parts / f"{_flat(digest)}.part"

@@ -33,7 +33,7 @@ def cached(here: Runtime, upstream: FakeUpstream) -> Image:
     for digest in (image.config_digest, *image.layer_digests):
         with pull.open_blob(OPERATOR, repository, digest) as blob:
             if isinstance(blob, pull.Arriving):
-                body = pull.read_arriving(blob, 0, None)
+                body = pull.read_blob(blob, 0, None)
                 assert b"".join(body)
                 body.close()
             else:
@@ -95,7 +95,7 @@ def test_a_blob_that_arrives_for_somebody_who_may_have_it(
         ]
         gate.open()
         assert isinstance(blob, pull.Arriving)
-        body = pull.read_arriving(blob, 0, None)
+        body = pull.read_blob(blob, 0, None)
         assert b"".join(body) == layer
         body.close()
 

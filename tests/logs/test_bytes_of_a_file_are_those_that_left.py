@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 
-from cache.api.bodies import ArrivingFile, Breakable, Piece
+from cache.api.bodies import BlobBody, BlobResponse, Piece
 from cache.pull import Body, Span
 from mirrorsite.answering import Answer
 
@@ -29,13 +29,14 @@ class InOnePiece(Body):
     """All that stands in a file."""
 
     part: Path
+    size: int
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(())
 
     def pieces(self) -> Iterator[Piece]:
         with self.part.open("rb") as file:
-            yield Span(file.fileno(), 0, SIZE)
+            yield Span(file.fileno(), 0, self.size)
 
     def close(self) -> None:
         pass
@@ -49,13 +50,14 @@ class Sent:
     answer: Answer
     server: socket.socket
     client: socket.socket
+    size: int = SIZE
     counted: list[int] = field(default_factory=list)
 
     def go(self) -> bytes:
         """Send it; what came to the client. Raises what sending does."""
-        length = {"Content-Length": str(SIZE)}
-        whole = Breakable(InOnePiece(self.part), SIZE, self.counted.append)
-        body = ArrivingFile(whole, "a/b", 200, length)
+        length = {"Content-Length": str(self.size)}
+        whole = BlobBody(InOnePiece(self.part, self.size), self.size, self.counted.append)
+        body = BlobResponse(whole, "a/b", 200, length)
         self.answer.start_response("200 OK", list(body.headers.items()))
         came = bytearray()
         reader = threading.Thread(target=_read_into, args=(came, self.client))
@@ -98,6 +100,26 @@ def test_a_file_that_was_cut_is_not_the_clients_fault(sent: Sent) -> None:
     assert not sent.answer.is_client_gone
     assert sent.answer.left == SIZE // 2
     assert sent.counted == [SIZE // 2]
+
+
+def test_what_is_small_and_was_cut_is_not_begun(sent: Sent) -> None:
+    sent.size = 1000
+    os.truncate(sent.part, 999)
+
+    with pytest.raises(OSError, match="was cut"):
+        sent.go()
+
+    assert not sent.answer.headers_sent
+    assert not sent.answer.is_client_gone
+    assert sent.counted == [0]
+
+
+def test_what_is_small_leaves_with_its_head(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sendfile", lambda *_args: pytest.fail("a second system call"))
+    sent.size = 1000
+
+    assert sent.go() == sent.part.read_bytes()[:1000]
+    assert sent.counted == [1000]
 
 
 def test_a_client_that_takes_nothing_is_not_counted_with_a_piece(sent: Sent) -> None:

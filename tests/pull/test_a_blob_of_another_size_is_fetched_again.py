@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import BinaryIO
 
 import pytest
 
@@ -15,6 +14,7 @@ from cache.oci.digest import Digest
 from cache.oci.reference import RepositoryName
 from cache.oci.repository import Repository
 from cache.runtime import Runtime
+from cache.streaming.blob_file import BlobFile
 from cache.streaming.store import FileStore
 from tests.fakes.upstream import FakeUpstream
 
@@ -38,9 +38,9 @@ def _commit(store: FileStore, digest: Digest) -> None:
 class _Outpaced(FileStore):
     """Another process heals the damaged blob just after this one has opened it."""
 
-    def open(self, digest: Digest) -> BinaryIO | None:
+    def open(self, digest: Digest) -> BlobFile | None:
         file = super().open(digest)
-        if file is not None and os.fstat(file.fileno()).st_size != len(DATA):
+        if file is not None and file.size != len(DATA):
             assert self.quarantine(digest)
             _commit(self, digest)
         return file

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import BinaryIO
 
 import pytest
 
 from cache.oci.digest import Digest
 from cache.scrub import Place, resumable, verify
+from cache.streaming.blob_file import BlobFile
 from cache.streaming.store import FileStore
 from tests.scrub.bench import Bench
 
@@ -21,7 +21,7 @@ class _Counting(FileStore):
         self.opened: list[Digest] = []
         self.stop_at: Digest | None = None
 
-    def open(self, digest: Digest) -> BinaryIO | None:
+    def open(self, digest: Digest) -> BlobFile | None:
         self.opened.append(digest)
         if digest == self.stop_at:
             raise KeyboardInterrupt

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
 from cache.oci.digest import Digest
 from cache.scrub import verify
+from cache.streaming.blob_file import BlobFile
 from cache.streaming.store import FileStore
 from cache.streaming.sweep import KEPT
 from tests.scrub.bench import NOW, Bench
@@ -198,7 +197,7 @@ def test_what_a_fill_left_long_ago(bench: Bench) -> None:
     assert left == sorted(f"sha256-{digest.hex}.part" for digest in (young, worked_on))
 
 
-class _Unreadable(io.FileIO):
+class _Unreadable(BlobFile):
     def read(self, size: int | None = -1, /) -> bytes:  # noqa: ARG002
         raise OSError(errno.EIO, "Input/output error")
 
@@ -209,13 +208,13 @@ class _BadDisk(FileStore):
     lost: Digest
     refused: int | None = None
 
-    def open(self, digest: Digest) -> BinaryIO | None:
+    def open(self, digest: Digest) -> BlobFile | None:
         if digest != self.lost:
             return super().open(digest)
         if self.refused is not None:
             raise OSError(self.refused, os.strerror(self.refused))
         path = self.root / "blobs" / digest.algorithm / digest.hex[:2] / digest.hex
-        return _Unreadable(path)
+        return _Unreadable(os.open(path, os.O_RDONLY), len(DATA))
 
 
 def test_bytes_that_the_disk_has_lost(bench: Bench) -> None:

@@ -71,6 +71,15 @@ def test_what_an_operator_removes_is_read_to_its_end_all_the_same(store: FileSto
     assert store.open(digest) is None
 
 
+def test_what_is_removed_just_before_it_is_marked_is_not_open(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = _hold(store)
+    monkeypatch.setattr("cache.streaming.store.mark_read", lambda _fd: store.delete(digest))
+
+    assert store.open(digest) is None
+
+
 READ = """
 import sys
 from pathlib import Path

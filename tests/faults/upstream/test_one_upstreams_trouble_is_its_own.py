@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cache.oci.errors import RegistryError
-from cache.pull import Arriving, read_arriving
+from cache.pull import Arriving, read_blob
 from cache.pull.refusals import NOT_FOUND
 from cache.streaming.fill import Fill
 from cache.streaming.source import INTERRUPTED, SourceFailed
@@ -76,7 +76,7 @@ def test_a_refusal_that_comes_last_is_not_told_to_others() -> None:
     fill.fail({order.origin: cut, "other.example/a/b": refused})
 
     with pytest.raises(RegistryError) as told:
-        read_arriving(Arriving(order.digest, len(DATA), fill, order), 0, None)
+        read_blob(Arriving(order.digest, len(DATA), fill, order), 0, None)
 
     assert told.value.status == 502
     fill.leave()

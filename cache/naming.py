@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 from cache.config import Config, Proxy
 from cache.oci.errors import RegistryError, quote
 from cache.oci.reference import RepositoryName, hub_name
 from cache.oci.repository import Repository
+
+#: What is pulled much is asked for by the same few names; they are kept as what they mean.
+_NAMES_KEPT = 4096
 
 
 def locate(config: Config, name: str, namespace: str | None = None) -> Repository:
@@ -48,5 +53,10 @@ def upstream_called(config: Config, namespace: str) -> Proxy:
 
 
 def _at(upstream: Proxy, name: str) -> Repository:
+    return _repository(upstream.name, name, is_hub=upstream.is_hub)
+
+
+@functools.lru_cache(_NAMES_KEPT)
+def _repository(upstream: str, name: str, *, is_hub: bool) -> Repository:
     parsed = RepositoryName.parse(name)
-    return Repository(upstream.name, hub_name(parsed) if upstream.is_hub else parsed)
+    return Repository(upstream, hub_name(parsed) if is_hub else parsed)

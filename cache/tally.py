@@ -43,8 +43,15 @@ class Counts:
 
     def add(self, other: Counts) -> None:
         """Add the other's sums to these."""
-        for name in NAMES:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # By name, and not in a loop over all of them: twice in the course of every pull.
+        self.requests += other.requests
+        self.pulls += other.pulls
+        self.hits += other.hits
+        self.misses += other.misses
+        self.stale += other.stale
+        self.served += other.served
+        self.fetched += other.fetched
+        self.fetch_ms += other.fetch_ms
 
 
 NAMES = tuple(field.name for field in fields(Counts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -27,18 +28,10 @@ class Digest:
     algorithm: str
     hex: str
 
-    @classmethod
-    def parse(cls, text: str) -> Digest:
+    @staticmethod
+    def parse(text: str) -> Digest:
         """Read `algorithm:hex`. Raises RegistryError DIGEST_INVALID."""
-        algorithm, _, digits = text.partition(":")
-        length = HEX_LENGTHS.get(algorithm)
-        if length is None or len(digits) != length or not _HEX.fullmatch(digits):
-            allowed = " or ".join(
-                f"{name}: and {count} lower-case hex digits" for name, count in HEX_LENGTHS.items()
-            )
-            message = f"{quote(text)} is not a digest: allowed is {allowed}"
-            raise RegistryError("DIGEST_INVALID", message)
-        return cls(algorithm, digits)
+        return _parse(text)
 
     @classmethod
     def of(cls, data: bytes, algorithm: str = "sha256") -> Digest:
@@ -51,3 +44,20 @@ class Digest:
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
+
+
+#: What is pulled much is asked for by the same few words; they are kept as what they mean.
+_DIGESTS_KEPT = 4096
+
+
+@functools.lru_cache(_DIGESTS_KEPT)
+def _parse(text: str) -> Digest:
+    algorithm, _, digits = text.partition(":")
+    length = HEX_LENGTHS.get(algorithm)
+    if length is None or len(digits) != length or not _HEX.fullmatch(digits):
+        allowed = " or ".join(
+            f"{name}: and {count} lower-case hex digits" for name, count in HEX_LENGTHS.items()
+        )
+        message = f"{quote(text)} is not a digest: allowed is {allowed}"
+        raise RegistryError("DIGEST_INVALID", message)
+    return Digest(algorithm, digits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -64,6 +65,11 @@ def is_index(media_type: str) -> bool:
     return media_type_of(media_type) in INDEX_TYPES
 
 
+#: Clients of one kind send the same header with every pull, of up to 8 KiB.
+_HEADERS_KEPT = 256
+
+
+@functools.lru_cache(_HEADERS_KEPT)
 def accepts(accept_header: str | None, media_type: str) -> bool:
     """Whether the client takes `media_type` (RFC 9110 section 12.5.1).
 

@@ -33,6 +33,8 @@ class Windows:
     rules: tuple[tuple[Pattern, timedelta], ...] = ()
 
     def of(self, tag: Tag) -> timedelta:
+        if not self.rules:
+            return self.default
         return next((window for rule, window in self.rules if rule.fits(str(tag))), self.default)
 
 

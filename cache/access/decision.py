@@ -123,4 +123,4 @@ def decide_catalog(client: Client, anonymous: AnonymousPolicy) -> Verdict:
 
 
 def _is_covered(reaches: tuple[Reach, ...], repository: Repository) -> bool:
-    return any(reach.covers(repository) for reach in reaches)
+    return bool(reaches) and any(reach.covers(repository) for reach in reaches)

@@ -35,8 +35,10 @@ def address_of(environ: Mapping[str, Any], trusted: _Networks) -> str:
     Of the addresses in `X-Forwarded-For`, the last one that is no trusted proxy's counts: what
     stands before it was sent by the client.
     """
+    if not trusted:
+        return _text(environ.get("REMOTE_ADDR"))
     address = _address(environ.get("REMOTE_ADDR"))
-    if trusted and address is not None:
+    if address is not None:
         hops = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")[-_MOST_HOPS:]
         while _is_in(address, trusted) and hops:
             before = _address(hops.pop())
@@ -76,6 +78,12 @@ def _address(text: str | None) -> IPv4Address | IPv6Address | None:
         return None
     # A listener for both speaks of IPv4 clients so.
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+@functools.lru_cache(maxsize=4096)
+def _text(told: str | None) -> str:
+    address = _address(told)
+    return "" if address is None else str(address)
 
 
 def _is_trusted(address: IPv4Address | IPv6Address) -> bool:

@@ -25,6 +25,12 @@ class PulledHeaders(ResponseHeaders):
     def __setitem__(self, name: str, value: str) -> None:  # type: ignore[override]  # no bytes
         self._store[name.lower()] = name, value
 
+    def copy(self) -> PulledHeaders:
+        """The same headers, to which others can be added."""
+        made = PulledHeaders({})
+        made._store = dict(self._store)
+        return made
+
     def pairs(self) -> Iterable[tuple[str, str]]:
         """Names and values, without a look for each name."""
         return self._store.values()
@@ -32,7 +38,8 @@ class PulledHeaders(ResponseHeaders):
 
 def headed(response: _R, headers: Mapping[str, str]) -> _R:
     """The response, with these headers in place of all that it had."""
-    response.headers = PulledHeaders(headers)
+    kept = headers.copy() if isinstance(headers, PulledHeaders) else PulledHeaders(headers)
+    response.headers = kept
     return response
 
 

@@ -26,6 +26,20 @@ from cache.api.manifests import manifest
 #: Where the request's view is left, with the name and the reference that it is asked for.
 _ROUTE = "mirrorsite.route"
 
+
+class PullRequest(WSGIRequest):
+    """Django's, without what a body takes to be read: a pull has none."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        # Django's own does not call that of its parent either.
+        self.environ = self.META = environ
+        self.method = environ["REQUEST_METHOD"]
+        self.path = self.path_info = environ["PATH_INFO"]
+        self.resolver_match = None
+        self.content_type = ""
+        self.content_params = {}
+
+
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 #: As the routes read them: what stands last counts, and a name may hold any word.
@@ -46,10 +60,10 @@ def answering_pulls(rest: Application) -> Application:
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         match = _PATH.fullmatch(environ["PATH_INFO"])
         view = _VIEWS.get((environ["REQUEST_METHOD"], match[2])) if match else None
-        if match is None or view is None or _signs_in(environ):
+        if match is None or view is None or environ.get("SCRIPT_NAME") or _signs_in(environ):
             return rest(environ, start_response)
         environ[_ROUTE] = view, match[1], match[3]
-        response = respond(WSGIRequest(environ))
+        response = respond(PullRequest(environ))
         status = f"{response.status_code} {response.reason_phrase}"
         start_response(status, pairs(response))
         if isinstance(response, HttpResponse):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 from cache.api.bodies import BlobBody, BlobResponse, OnEnd
 from cache.api.handing_over import handed_over
-from cache.api.headers import headed
+from cache.api.headers import PulledHeaders, headed
 from cache.api.path_tokens import PATH_TOKEN
 from cache.api.ranges import ByteRange, none_match, parse_range, range_applies
 from cache.oci.digest import Digest
@@ -20,19 +21,34 @@ from cache.pull.manifests import ManifestAnswer
 
 BLOB_TYPE = "application/octet-stream"
 
+#: The heads of so many manifests are kept, of some 300 bytes each.
+_HEADS_KEPT = 4096
+
 
 def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpResponse:
     """A manifest, with RFC 9111's sections 5.1 and 5.5 for one that may be stale."""
     manifest = answer.manifest
-    headers = _content_headers(manifest.digest, answer.outcome)
-    if answer.outcome is Outcome.STALE:
-        headers["Age"] = str(answer.age or 0)
-    if none_match(request.META.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
+    head = _manifest_head(
+        manifest.digest, manifest.media_type, len(manifest.body), answer.outcome, answer.age
+    )
+    if none_match(request.META.get("HTTP_IF_NONE_MATCH"), head["ETag"]):
+        headers = {**head}
+        del headers["Content-Length"], headers["Content-Type"]
         return HttpResponse(status=304, headers=headers)
-    headers["Content-Length"] = str(len(manifest.body))
-    headers["Content-Type"] = manifest.media_type
-    response = HttpResponse(b"" if request.method == "HEAD" else manifest.body)
-    return headed(response, headers)
+    return headed(HttpResponse(b"" if request.method == "HEAD" else manifest.body), head)
+
+
+@functools.lru_cache(_HEADS_KEPT)
+def _manifest_head(
+    digest: Digest, media_type: str, length: int, outcome: Outcome, age: int | None
+) -> PulledHeaders:
+    """Made once for what is pulled much."""
+    headers = _content_headers(digest, outcome)
+    if outcome is Outcome.STALE:
+        headers["Age"] = str(age or 0)
+    headers["Content-Length"] = str(length)
+    headers["Content-Type"] = media_type
+    return PulledHeaders(headers)
 
 
 def blob_head_response(request: HttpRequest, digest: Digest, stat: Stat) -> HttpResponse:

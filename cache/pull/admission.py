@@ -20,7 +20,10 @@ def is_admitted(repository: Repository) -> bool:
 
 
 def _refusal(repository: Repository) -> str | None:
-    proxy, name = runtime.current().proxy_of(repository), str(repository.name)
+    proxy = runtime.current().proxy_of(repository)
+    if not proxy.deny and not proxy.allow:
+        return None
+    name = str(repository.name)
     if any(pattern.fits(name) for pattern in proxy.deny):
         return f"does not allow {repository} to be pulled"
     if proxy.allow and not any(pattern.fits(name) for pattern in proxy.allow):

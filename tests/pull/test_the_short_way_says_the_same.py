@@ -194,6 +194,11 @@ def test_who_signs_in_with_a_password_goes_the_long_way(paths: dict[str, str]) -
         _ask(answering_pulls(_hand_on), paths["tag"], "GET", HTTP_AUTHORIZATION="basic YTpi")
 
 
+def test_a_mirror_below_another_path_goes_the_long_way(paths: dict[str, str]) -> None:
+    with pytest.raises(_Elsewhere):
+        _ask(answering_pulls(_hand_on), paths["tag"], "GET", SCRIPT_NAME="/mirror")
+
+
 def test_a_file_is_left_to_the_server_and_closed_by_it(paths: dict[str, str]) -> None:
     body: Any = answering_pulls(_hand_on)(_environ(paths["blob"], "GET"), _no_start)
     (span,) = body.pieces()

@@ -123,6 +123,9 @@ _LOOKED_UP = (
     "workers",
 )
 
+# As long as so large a part of the threads is at work, at most, others wait for next requests.
+_MOST_AT_WORK = 0.9
+
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
@@ -211,7 +214,7 @@ class Worker(AnsweringWorker):
 
     def _follows_at_once(self, conn: Connection) -> bool:
         """Whether the next request begins to arrive while there are threads to wait for it."""
-        if not self.alive or self.at_work > self.cfg.threads // 2:
+        if not self.alive or self.at_work > self.cfg.threads * _MOST_AT_WORK:
             return False
         return conn.has_more()
 

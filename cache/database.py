@@ -12,6 +12,7 @@ import functools
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -33,6 +34,12 @@ TROUBLE = (OperationalError, InterfaceError)
 #: A statement that fails within so many seconds failed on a connection which the server had closed
 #: long ago; one that waited for a lock or for a connection takes longer.
 _AT_ONCE = 1.0
+
+#: So many of a process's threads keep SQLite's connection while they do something that takes long.
+MOST_KEPT = 32
+
+_keepers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_keeping = threading.Lock()
 
 #: A note that was refused so long ago (seconds), with none since, says nothing of now.
 _REMEMBERED = 60.0
@@ -84,12 +91,25 @@ def give_back() -> None:
 
 
 def let_go() -> None:
-    """Close this thread's connection: what comes next takes long, and asks nothing.
+    """Close this thread's connection, unless few have one: what comes next takes long.
 
-    SQLite's take 250 KB each, and there may be a thousand threads. PostgreSQL's are in a pool.
+    SQLite's take 250 KB each, and there may be a thousand threads; to open one takes a millisecond,
+    for which somebody may wait who pulls next. PostgreSQL's are in a pool.
     """
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        return
+    if not _may_keep(threading.current_thread()):
         connection.close()
+
+
+def _may_keep(thread: threading.Thread) -> bool:
+    with _keeping:
+        if thread not in _keepers and len(_keepers) >= MOST_KEPT:
+            for other in [other for other in _keepers if not other.is_alive()]:
+                _keepers.discard(other)
+        if len(_keepers) < MOST_KEPT:
+            _keepers.add(thread)
+        return thread in _keepers
 
 
 @question

@@ -112,7 +112,8 @@ def _bring(order: Order, store: Store, fill: Fill) -> None:
             continue
         filling = _Filling(order, store, fill, part)
         try:
-            failure = part.info().failure
+            filling.info = part.info()
+            failure = filling.info.failure
             if failure is not None and failure != old_failure:
                 error = failure.as_error()
                 if order.is_met_by(error):
@@ -175,7 +176,7 @@ class _Filling:
 
     def run(self) -> None:
         """Fetch, verify, commit; raises what ended it."""
-        self.info = replace(self.part.info(), failure=None)
+        self.info = replace(self.info, failure=None)
         self.fill.fetches = True
         log.info("%s is not held: it is fetched for %s", self.order.digest, self.order.origin)
         self.fill.switch(os.dup(self.part.fd), self.part.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import re
 import subprocess
 import time
@@ -32,7 +33,7 @@ def notes(plan: Plan, load_before: float, minutes: float) -> tuple[str, ...]:
     gib = int(memory[1]) / 1024**2 if memory else 0
     cores = len(os.sched_getaffinity(0))
     kernel = f"{platform.system()} {platform.release()}"
-    python = f"Python {platform.python_version()}, HTTP parser: {parser()}"
+    python = f"Python {platform.python_version()} of {sys.base_prefix}, HTTP parser: {parser()}"
     return (
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {minutes:.0f} minutes.",
         (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import re
 import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path

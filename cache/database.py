@@ -91,7 +91,9 @@ def give_back() -> None:
 
 
 def let_go() -> None:
-    """Close this thread's connection, unless few have one: what comes next takes long.
+    """Close this thread's connection, unless it is one of the few that may keep theirs.
+
+    What comes next takes long.
 
     SQLite's take 250 KB each, and there may be a thousand threads; to open one takes a millisecond,
     for which somebody may wait who pulls next. PostgreSQL's are in a pool.

@@ -27,9 +27,12 @@ MOST_KEPT = 2000
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """A record, never shown since it may hold a token, and the file that was there then, if any."""
+    """A record, never shown since it may hold a token, and the file that was there then, if any.
+
+    No two are equal, whatever was seen.
+    """
 
     stamp: tuple[int, int, int] | None
     record: Record | None = field(repr=False)
@@ -66,14 +69,23 @@ class Memory:
 
     def read(self, key: str) -> Record | None:
         """What was last written under ``key``, by whichever process; costs one stat(2) mostly."""
+        return self._look(key).record
+
+    def version(self, key: str) -> object:
+        """Equal to what this gave before as long as nobody has written under ``key`` since.
+
+        Also of a record that cannot be read: another user may have written it.
+        """
+        return self._look(key)
+
+    def _look(self, key: str) -> _Seen:
         path = self._path(key)
         stamp = _stamp(path)
         seen = self._seen.get(key)
-        if seen is not None and seen.stamp == stamp:
-            return seen.record
-        record = _load(path) if stamp is not None else None
-        self._keep(key, _Seen(stamp, record))
-        return record
+        if seen is None or seen.stamp != stamp:
+            seen = _Seen(stamp, _load(path) if stamp is not None else None)
+            self._keep(key, seen)
+        return seen
 
     def write(self, key: str, record: Record) -> None:
         """Replace the record, for all processes at once or not at all."""

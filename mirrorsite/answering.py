@@ -141,7 +141,10 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
                 if isinstance(piece, bytes):
                     self.write(piece)
                 elif not self.headers_sent and piece.length <= _TOGETHER:
-                    self.write(_read(piece.fd, piece.offset, piece.length))
+                    data = os.pread(piece.fd, piece.length, piece.offset)
+                    self.write(data)
+                    if len(data) < piece.length:
+                        raise _was_cut()
                 else:
                     self._write_span(piece.fd, piece.offset, piece.length)
         finally:
@@ -213,13 +216,6 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
             self.left += max(0, taken - head)
             head = max(0, head - taken)
             view = view[taken:]
-
-
-def _read(fd: int, offset: int, length: int) -> bytes:
-    data = os.pread(fd, length, offset)
-    if len(data) < length:
-        raise _was_cut()
-    return data
 
 
 def _was_cut() -> OSError:

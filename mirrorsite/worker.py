@@ -123,9 +123,6 @@ _LOOKED_UP = (
     "workers",
 )
 
-# As long as so large a part of the threads is at work, at most, others wait for next requests.
-_MOST_AT_WORK = 0.9
-
 # The signals with which a terminal, a supervisor or the parent stops a worker.
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 
@@ -213,10 +210,9 @@ class Worker(AnsweringWorker):
         return False
 
     def _follows_at_once(self, conn: Connection) -> bool:
-        """Whether the next request begins to arrive while there are threads to wait for it."""
-        if not self.alive or self.at_work > self.cfg.threads * _MOST_AT_WORK:
-            return False
-        return conn.has_more()
+        """Whether the next request begins to arrive while nobody else waits for a thread."""
+        # The pool tells it in no other way.
+        return self.alive and self.tpool._work_queue.empty() and conn.has_more()  # noqa: SLF001
 
     def _answer(self, conn: Connection) -> bool:
         req = None

@@ -44,7 +44,7 @@ class Remembered:
 
     def get(self, key: Hashable, longest: float) -> Any:
         """What was kept under ``key`` less than ``longest`` seconds ago, else None."""
-        stamp = self._current()
+        stamp = self._memory.version(_STAMP)
         with self._lock:
             if stamp != self._stamp:
                 self._things.clear()
@@ -82,7 +82,3 @@ class Remembered:
     def changed(self) -> None:
         """Have every process find everything out anew."""
         self._memory.write(_STAMP, {"stamp": secrets.token_hex(8)})
-
-    def _current(self) -> object:
-        record = self._memory.read(_STAMP)
-        return None if record is None else record.get("stamp")

@@ -65,7 +65,12 @@ def answering_pulls(rest: Application) -> Application:
         environ[_ROUTE] = view, match[1], match[3]
         response = respond(PullRequest(environ))
         status = f"{response.status_code} {response.reason_phrase}"
-        start_response(status, pairs(response))
+        try:
+            start_response(status, pairs(response))
+        except BaseException:
+            # A header of the configuration's that is none: nobody else closes the blob then.
+            response.close()
+            raise
         if isinstance(response, HttpResponse):
             return [response.content]
         return response.body if isinstance(response, BlobResponse) else response

@@ -21,16 +21,17 @@ from cache.pull.manifests import ManifestAnswer
 
 BLOB_TYPE = "application/octet-stream"
 
-#: The heads of so many manifests are kept, of some 300 bytes each.
-_HEADS_KEPT = 4096
+#: The heads of so many manifests are kept, of one or two kilobytes each.
+_HEADS_KEPT = 2048
 
 
 def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpResponse:
     """A manifest, with RFC 9111's sections 5.1 and 5.5 for one that may be stale."""
     manifest = answer.manifest
-    head = _manifest_head(
-        manifest.digest, manifest.media_type, len(manifest.body), answer.outcome, answer.age
-    )
+    head = _manifest_head(manifest.digest, manifest.media_type, len(manifest.body), answer.outcome)
+    if answer.outcome is Outcome.STALE:
+        head = head.copy()
+        head["Age"] = str(answer.age or 0)
     if none_match(request.META.get("HTTP_IF_NONE_MATCH"), head["ETag"]):
         headers = {**head}
         del headers["Content-Length"], headers["Content-Type"]
@@ -39,13 +40,9 @@ def manifest_response(request: HttpRequest, answer: ManifestAnswer) -> HttpRespo
 
 
 @functools.lru_cache(_HEADS_KEPT)
-def _manifest_head(
-    digest: Digest, media_type: str, length: int, outcome: Outcome, age: int | None
-) -> PulledHeaders:
+def _manifest_head(digest: Digest, media_type: str, length: int, outcome: Outcome) -> PulledHeaders:
     """Made once for what is pulled much."""
     headers = _content_headers(digest, outcome)
-    if outcome is Outcome.STALE:
-        headers["Age"] = str(age or 0)
     headers["Content-Length"] = str(length)
     headers["Content-Type"] = media_type
     return PulledHeaders(headers)

@@ -89,7 +89,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
             yield arriving
         return
     link, news_since = _link(repository, digest)
-    file = _open_sound(digest, None if link is None else link.size)
+    file = _open_sound(repository, digest, None if link is None else link.size)
     if file is None:
         order = _order(repository, digest, catalog.promised_size(repository, digest))
         with _join(order, repository) as arriving:
@@ -175,7 +175,7 @@ def failure_of(blob: Arriving, failure: SourceFailed) -> SourceFailed:
     return SourceFailed(INTERRUPTED, "upstream broke off the transfer")
 
 
-def _open_sound(digest: Digest, linked: int | None) -> BlobFile | None:
+def _open_sound(repository: Repository, digest: Digest, linked: int | None) -> BlobFile | None:
     """The held blob, open at its start, if it has the size that was recorded for it (bytes).
 
     ``linked`` is that size if it is known already.
@@ -191,6 +191,10 @@ def _open_sound(digest: Digest, linked: int | None) -> BlobFile | None:
     if file is None:
         return None
     recorded = catalog.recorded_size(digest) if linked is None else linked
+    if linked is not None and linked != file.size:
+        # What was read a moment ago, or is on the shelf, may have been corrected since.
+        runtime.current().shelf.drop((repository, digest, "blob"))
+        recorded = catalog.recorded_size(digest)
     if recorded in (None, file.size):
         return file
     with file:

@@ -92,6 +92,9 @@ def remove_doomed(store: Store) -> None:
         doomed = list(rows.values_list("digest", flat=True)[:_FILES])
         if not doomed:
             return
+        if not last:
+            # Who crashed may not have said so.
+            runtime.content_removed()
         last = doomed[-1]
         _remove_files(doomed, store, force=False)
 

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from cache import catalog, models, runtime
 from cache.catalog.pulls import chunks
 from cache.database import note
@@ -95,7 +97,8 @@ def _forget_old(now: datetime) -> None:
     unclaimed.only("pk").delete()
     held = models.Blob.objects.values("digest")
     links = models.BlobLink.objects.filter(proved_at__lt=now - _LINKS_KEPT)
-    links.exclude(digest__in=held).delete()
+    if links.exclude(digest__in=held).delete()[0]:
+        transaction.on_commit(runtime.content_removed)
     orders = models.PurgeOrder.objects.filter(asked_at__lt=now - _UNDECIDED_KEPT)
     orders.filter(confirmed_at=None).delete()
     orders.filter(confirmed_at__lt=now - REMEMBERED).delete()

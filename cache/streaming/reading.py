@@ -67,12 +67,16 @@ def remove_unread(path: Path) -> bool:
 
 def is_at(path: Path, fd: int) -> bool:
     """Whether ``path`` names the very file that ``fd`` has open."""
+    return is_named(path, os.fstat(fd))
+
+
+def is_named(path: Path | str, file: os.stat_result) -> bool:
+    """Whether ``path`` names the very ``file``."""
     try:
-        there = path.stat()
+        there = os.stat(path)  # noqa: PTH116 - for a text at every pull
     except FileNotFoundError:
         return False
-    ours = os.fstat(fd)
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    return (there.st_dev, there.st_ino) == (file.st_dev, file.st_ino)
 
 
 def _open(path: Path) -> int | None:

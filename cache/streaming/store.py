@@ -24,7 +24,7 @@ from cache.streaming.handing_over import let_group_read
 from cache.streaming.layout import Stray
 from cache.streaming.part import Part, PartInfo, info_path, lock_part, read_info
 from cache.streaming.quarantine import Bounds, keep_within, move_aside
-from cache.streaming.reading import is_at, is_read, mark_read, remove_unread
+from cache.streaming.reading import is_at, is_named, is_read, mark_read, remove_unread
 from cache.streaming.room import Room, Space, space_of
 from cache.streaming.sweep import KEPT, sweep_parts
 
@@ -164,8 +164,9 @@ class FileStore:
 
     def open(self, digest: Digest) -> BlobFile | None:
         """See :meth:`Store.open`."""
+        path = self._blob_name(digest)
         try:
-            fd = os.open(self._blob_name(digest), _READ_PLAIN_FILE)
+            fd = os.open(path, _READ_PLAIN_FILE)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -175,7 +176,7 @@ class FileStore:
             mark_read(fd)
             found = os.fstat(fd)
             if stat.S_ISREG(found.st_mode):
-                if found.st_nlink:
+                if is_named(path, found):
                     return BlobFile(fd, found.st_size)
                 # Removed before it was marked, or replaced by what a new fill has brought.
                 os.close(fd)

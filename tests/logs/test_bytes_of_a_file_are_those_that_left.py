@@ -102,16 +102,16 @@ def test_a_file_that_was_cut_is_not_the_clients_fault(sent: Sent) -> None:
     assert sent.counted == [SIZE // 2]
 
 
-def test_what_is_small_and_was_cut_is_not_begun(sent: Sent) -> None:
+def test_what_is_small_and_was_cut_is_begun_and_broken_off(sent: Sent) -> None:
     sent.size = 1000
     os.truncate(sent.part, 999)
 
     with pytest.raises(OSError, match="was cut"):
         sent.go()
 
-    assert not sent.answer.headers_sent
+    assert sent.answer.headers_sent, "an answer that has begun is told of in the log"
     assert not sent.answer.is_client_gone
-    assert sent.counted == [0]
+    assert sent.counted == [999]
 
 
 def test_what_is_small_leaves_with_its_head(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,3 +69,33 @@ def test_what_another_process_has_healed_is_not_put_aside(
     assert outpaced.stat(digest) == len(DATA)
     assert len(list((outpaced.root / "quarantine").iterdir())) == 1
     assert upstream.seen() == []
+
+
+def test_a_size_that_was_corrected_meanwhile_is_not_believed(
+    mirror: Runtime, repository: Repository, upstream: FakeUpstream
+) -> None:
+    """As when a scrub has found a blob damaged that was cut before it was recorded."""
+    digest = Digest.of(DATA)
+    store = FileStore(mirror.config.storage.root)
+    _commit(store, digest)
+    (blob,) = store.root.glob(f"blobs/*/*/{digest.hex}")
+    os.truncate(blob, 5)
+    catalog.link_blob(repository, digest, mirror.now(), held=5)
+    _open_held(repository, digest, 5)  # which is remembered now
+    assert store.quarantine(digest)
+    catalog.forget_blob(digest)
+    _commit(store, digest)
+    catalog.record_blob(digest, len(DATA), mirror.now())
+
+    for _ in range(2):
+        _open_held(repository, digest, len(DATA))
+
+    assert len(list((store.root / "quarantine").iterdir())) == 1
+    assert upstream.seen() == []
+
+
+def _open_held(repository: Repository, digest: Digest, size: int) -> None:
+    with pull.open_blob(ANONYMOUS, repository, digest) as opened:
+        assert isinstance(opened, pull.Held)
+        assert opened.size == size
+        opened.file.close()

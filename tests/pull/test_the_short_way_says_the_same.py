@@ -220,6 +220,16 @@ def test_a_file_that_was_cut_meanwhile_is_told_of(mirror: Runtime, paths: dict[s
     body.close()
 
 
+def test_a_file_is_closed_whose_answer_cannot_begin(paths: dict[str, str], mirror: Runtime) -> None:
+    def refuse(*_: Any) -> None:
+        raise ValueError("a header is none")
+
+    with pytest.raises(ValueError, match="is none"):
+        answering_pulls(_hand_on)(_environ(paths["blob"], "GET"), refuse)
+
+    assert not mirror.store.is_read(Digest.of(BLOB))
+
+
 def _both(path: str, method: str, **headers: str) -> tuple[Answer, Answer]:
     named = {"HTTP_X_REQUEST_ID": "of-the-test", **headers}
     short = _ask(answering_pulls(_hand_on), path, method, **named)

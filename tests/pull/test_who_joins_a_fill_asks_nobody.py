@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -11,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from cache import database
 from cache.runtime import Runtime
 from tests.fakes.faults import Fault, Gate
 from tests.fakes.upstream import FakeUpstream
@@ -74,8 +76,12 @@ def test_in_another_repository_it_is_proved_once(
     assert OTHER in seen.path
 
 
-def test_nor_is_a_connection_kept_for_a_question(client: Client, arriving: str) -> None:
-    """SQLite's; PostgreSQL's are in a pool."""
+def test_nor_is_a_connection_kept_for_a_question(
+    client: Client, arriving: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where as many threads as may do so keep SQLite's; PostgreSQL's are in a pool."""
+    monkeypatch.setattr(database, "MOST_KEPT", 0)
+    monkeypatch.setattr(database, "_keepers", weakref.WeakSet())
     connection.ensure_connection()
 
     answer = client.get(f"/v2/{NAME}/blobs/{arriving}")

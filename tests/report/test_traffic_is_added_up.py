@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -146,3 +146,10 @@ def test_what_the_database_did_not_take_waits() -> None:
     tally.count(ONE, Counts(pulls=2))
     tally.put_back(taken)
     assert tally.take() == {ONE: Counts(pulls=3)}
+
+
+def test_each_sum_is_added() -> None:
+    ones = Counts(*(1 for _ in fields(Counts)))
+    sums = Counts()
+    sums.add(ones)
+    assert sums == ones

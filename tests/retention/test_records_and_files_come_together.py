@@ -77,11 +77,13 @@ def test_what_a_killed_command_has_left_goes_with_the_next_run(house: House, ima
 def test_a_doomed_file_goes(house: House, image: Image) -> None:
     models.Blob.objects.filter(digest=str(Digest.of(LAYER))).delete()
     _doom(LAYER, house)
+    known = house.mirror.remembered.renewed()
 
     remove_doomed(house.mirror.store)
 
     assert not house.holds(LAYER)
     assert not models.DoomedFile.objects.exists()
+    assert house.mirror.remembered.renewed() != known, "nobody goes on with what was remembered"
 
 
 def test_a_doomed_file_that_was_recorded_since_stays(house: House, image: Image) -> None:
@@ -125,10 +127,12 @@ def test_links_to_what_is_not_here_are_forgotten_and_others_are_not(
     gone = upstream.add_blob(NAME, b"gone")
     assert house.client.head(f"/v2/{NAME}/blobs/{gone}").status_code == 200
     before = models.BlobLink.objects.count()
+    known = house.mirror.remembered.renewed()
     house.later(31 * DAY)
 
     reconcile()
 
+    assert house.mirror.remembered.renewed() != known, "nobody goes on with what was remembered"
     left = set(models.BlobLink.objects.values_list("digest", flat=True))
     assert left == {str(image.config_digest), str(Digest.of(LAYER))}
     assert len(left) == before - 1

@@ -1,28 +1,23 @@
-"""A thread stays with its client for a moment, unless others may need it."""
+"""A thread stays with its client for a moment, unless somebody else waits for one."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mirrorsite.connections import Connection
 from mirrorsite.worker import Worker
+from tests.serve.conftest import PATIENCE
 
-THREADS = 1000
 
+class _OneThread(Worker):
+    """A worker with a single thread for requests."""
 
-class _Busy(Worker):
-    """A worker with so many threads at work."""
-
-    def __init__(self, at_work: int) -> None:
-        self._at_work = at_work
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.alive = True
-        self.cfg = SimpleNamespace(threads=THREADS)
-
-    @property
-    def at_work(self) -> int:
-        return self._at_work
+        self.tpool = pool
 
 
 class _Eager(Connection):
@@ -36,14 +31,28 @@ class _Eager(Connection):
         return True
 
 
-@pytest.mark.parametrize(("at_work", "stays"), [(1, True), (900, True), (901, False)])
-def test_it_leaves_a_tenth_of_the_threads_for_others(at_work: int, *, stays: bool) -> None:
-    client = _Eager()
-    assert _Busy(at_work)._follows_at_once(client) is stays
-    assert client.is_asked is stays
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_others_come_first(waiting: int) -> None:
+    client, begun, over = _Eager(), threading.Event(), threading.Event()
+
+    def answer() -> bool:
+        begun.set()
+        assert over.wait(PATIENCE)
+        return worker._follows_at_once(client)
+
+    with ThreadPoolExecutor(1) as pool:
+        worker = _OneThread(pool)
+        stays = pool.submit(answer)
+        assert begun.wait(PATIENCE)
+        for _ in range(waiting):
+            pool.submit(int)
+        over.set()
+        assert stays.result() is not bool(waiting)
+    assert client.is_asked is not bool(waiting)
 
 
 def test_it_does_not_when_the_worker_stops() -> None:
-    worker = _Busy(1)
-    worker.alive = False
-    assert not worker._follows_at_once(_Eager())
+    with ThreadPoolExecutor(1) as pool:
+        worker = _OneThread(pool)
+        worker.alive = False
+        assert not worker._follows_at_once(_Eager())

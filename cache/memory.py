@@ -27,15 +27,20 @@ MOST_KEPT = 2000
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class _Seen:
-    """A record, never shown since it may hold a token, and the file that was there then, if any.
-
-    No two are equal, whatever was seen.
-    """
+    """A record, never shown since it may hold a token, and the file that was there then, if any."""
 
     stamp: tuple[int, int, int] | None
     record: Record | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """What `number` the file had that was there then, if any."""
+
+    stamp: tuple[int, int, int] | None
+    number: int
 
 
 class Memory:
@@ -51,6 +56,8 @@ class Memory:
         self._exclusive = exclusive
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+        self._versions: dict[str, _Version] = {}
+        self._last_version = 0
         self._path = functools.lru_cache(MOST_KEPT)(functools.partial(_path_of, folder))
 
     @contextmanager
@@ -69,23 +76,32 @@ class Memory:
 
     def read(self, key: str) -> Record | None:
         """What was last written under ``key``, by whichever process; costs one stat(2) mostly."""
-        return self._look(key).record
-
-    def version(self, key: str) -> object:
-        """Equal to what this gave before as long as nobody has written under ``key`` since.
-
-        Also of a record that cannot be read: another user may have written it.
-        """
-        return self._look(key)
-
-    def _look(self, key: str) -> _Seen:
         path = self._path(key)
         stamp = _stamp(path)
         seen = self._seen.get(key)
-        if seen is None or seen.stamp != stamp:
-            seen = _Seen(stamp, _load(path) if stamp is not None else None)
-            self._keep(key, seen)
-        return seen
+        if seen is not None and seen.stamp == stamp:
+            return seen.record
+        record = _load(path) if stamp is not None else None
+        self._keep(key, _Seen(stamp, record))
+        return record
+
+    def version(self, key: str) -> int:
+        """A number that is greater than before whenever the record was found to be another one.
+
+        Also if it cannot be read, as another user has written it. For a few keys of the program's
+        own: they are kept for good.
+        """
+        path = self._path(key)
+        known = self._versions.get(key)
+        if known is not None and known.stamp == _stamp(path):
+            return known.number
+        with self._lock:
+            # What was seen before the lock may be older than what somebody else has noted since.
+            stamp, known = _stamp(path), self._versions.get(key)
+            if known is None or known.stamp != stamp:
+                self._last_version += 1
+                known = self._versions[key] = _Version(stamp, self._last_version)
+            return known.number
 
     def write(self, key: str, record: Record) -> None:
         """Replace the record, for all processes at once or not at all."""
@@ -94,6 +110,8 @@ class Memory:
             self._replace(path, json.dumps(record).encode())
         except OSError as error:
             log.warning("A record of the mirror cannot be shared: %s", error)
+            with self._lock:
+                self._versions.pop(key, None)
             # It is this process's own, until another one has a newer to share.
             self._keep(key, _Seen(_stamp(path), record))
         else:

@@ -148,6 +148,7 @@ class Worker(AnsweringWorker):
         self.region: int | None = None
         """Where it counts what it does, see :mod:`cache.meters`."""
         self._accepts = True
+        self._handled: set[Connection] = set()
         self.request_log = RequestLog(project.MIRROR.log)
 
     @property
@@ -202,17 +203,23 @@ class Worker(AnsweringWorker):
         A request that follows at once is answered by the same thread: to hand the connection back
         to the main thread, and to be handed it again, takes longer than to answer from memory.
         """
-        while self._answer(conn):
-            if not self._follows_at_once(conn):
-                return True
+        self._handled.add(conn)
+        try:
+            while self._answer(conn):
+                if not self._follows_at_once(conn):
+                    return True
+        finally:
+            self._handled.discard(conn)
         # Here, and not in the main thread, which would wait for the client to close, too.
         conn.close(graceful=True)
         return False
 
     def _follows_at_once(self, conn: Connection) -> bool:
-        """Whether the next request begins to arrive while nobody else waits for a thread."""
-        # The pool tells it in no other way.
-        return self.alive and self.tpool._work_queue.empty() and conn.has_more()  # noqa: SLF001
+        """Whether the next request begins to arrive, unless somebody else waits for a thread."""
+        # What is queued has a thread coming as long as not all of them are with a client. The pool
+        # tells what is queued in no other way.
+        is_free = len(self._handled) < self.cfg.threads or self.tpool._work_queue.empty()  # noqa: SLF001
+        return self.alive and is_free and conn.has_more()
 
     def _answer(self, conn: Connection) -> bool:
         req = None

@@ -39,14 +39,15 @@ class Remembered:
         self._memory = memory
         self._now = now
         self._lock = threading.Lock()
-        self._stamp: object = None
+        self._stamp = 0
         self._things: OrderedDict[Hashable, _Thing] = OrderedDict()
 
     def get(self, key: Hashable, longest: float) -> Any:
         """What was kept under ``key`` less than ``longest`` seconds ago, else None."""
         stamp = self._memory.version(_STAMP)
         with self._lock:
-            if stamp != self._stamp:
+            # Who is late has an older one: what is kept by now is from after that.
+            if stamp > self._stamp:
                 self._things.clear()
                 self._stamp = stamp
                 return None

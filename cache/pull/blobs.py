@@ -105,7 +105,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         elif link.size is None:
             # The filler was killed, or the database was gone, just after the commit.
             catalog.record_blob(digest, size, mirror.now())
-        elif news_since is not _ON_THE_SHELF:
+        elif news_since is not _ON_THE_SHELF and link.size == size:
             # The file has borne it out: a wrong size would refuse the blob again and again.
             mirror.shelf.put((repository, digest, "blob"), link, 0, news_since)
         mirror.traffic.note_blob(digest, mirror.now())
@@ -117,7 +117,7 @@ def open_blob(client: Client, repository: Repository, digest: Digest) -> Iterato
         raise
 
 
-#: In place of a stamp, which can be None: access was never changed on many a mirror.
+#: In place of a stamp.
 _ON_THE_SHELF = object()
 
 
@@ -144,7 +144,7 @@ def stat_blob(client: Client, repository: Repository, digest: Digest) -> Stat:
     link, _ = _link(repository, digest)
     if link is not None:
         held = _held_size(digest)
-        if held is not None and link.size in (None, held):
+        if held is not None and _recorded(repository, digest, link.size, held) in (None, held):
             return Stat(held, Outcome.HIT)
     promised = catalog.promised_size(repository, digest)
     size = promised if promised is not None else _prove(repository, digest)
@@ -191,10 +191,8 @@ def _open_sound(repository: Repository, digest: Digest, linked: int | None) -> B
     if file is None:
         return None
     recorded = catalog.recorded_size(digest) if linked is None else linked
-    if linked is not None and linked != file.size:
-        # What was read a moment ago, or is on the shelf, may have been corrected since.
-        runtime.current().shelf.drop((repository, digest, "blob"))
-        recorded = catalog.recorded_size(digest)
+    if linked is not None:
+        recorded = _recorded(repository, digest, linked, file.size)
     if recorded in (None, file.size):
         return file
     with file:
@@ -203,6 +201,17 @@ def _open_sound(repository: Repository, digest: Digest, linked: int | None) -> B
             message = "The blob %s has %d bytes in the store and had %d: it is in quarantine"
             log.error(message, digest, file.size, recorded)
     return None
+
+
+def _recorded(repository: Repository, digest: Digest, linked: int | None, found: int) -> int | None:
+    """The size on record of a blob that was ``found`` to have another one than ``linked``, if so.
+
+    What was read a moment ago, or is on the shelf, may have been corrected since.
+    """
+    if linked in (None, found):
+        return linked
+    runtime.current().shelf.drop((repository, digest, "blob"))
+    return catalog.recorded_size(digest)
 
 
 @contextmanager

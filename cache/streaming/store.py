@@ -36,6 +36,10 @@ _READ_PLAIN_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 #: As much as a file system hands out at once: less may fit into what is left of a full one.
 _TRIAL = bytes(4096)
 
+#: A blob that is another file so often by the time it is marked never stays the same: some file
+#: systems number files anew at each look.
+_OPENINGS = 100
+
 #: What opening gives where no plain file stands: a symbolic link, a socket.
 _NO_PLAIN_FILE = frozenset({errno.ELOOP, errno.ENXIO})
 
@@ -165,23 +169,30 @@ class FileStore:
     def open(self, digest: Digest) -> BlobFile | None:
         """See :meth:`Store.open`."""
         path = self._blob_name(digest)
-        try:
-            fd = os.open(path, _READ_PLAIN_FILE)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno not in _NO_PLAIN_FILE:
-                raise
-        else:
-            mark_read(fd)
-            found = os.fstat(fd)
-            if stat.S_ISREG(found.st_mode):
-                if is_named(path, found):
+        for _ in range(_OPENINGS):
+            try:
+                fd = os.open(path, _READ_PLAIN_FILE)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if error.errno not in _NO_PLAIN_FILE:
+                    raise
+                break
+            try:
+                mark_read(fd)
+                found = os.fstat(fd)
+                is_plain = stat.S_ISREG(found.st_mode)
+                if is_plain and is_named(path, found):
                     return BlobFile(fd, found.st_size)
-                # Removed before it was marked, or replaced by what a new fill has brought.
+            except BaseException:
                 os.close(fd)
-                return self.open(digest)
+                raise
             os.close(fd)
+            if not is_plain:
+                break
+            # Removed before it was marked, or replaced by what a new fill has brought.
+        else:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
         if self.quarantine(digest):
             log.error("What stood in the place of %s is no file: it is in quarantine", digest)
         return None

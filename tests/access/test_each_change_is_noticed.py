@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cache.access.remembered import Remembered
-from cache.memory import Memory
+from cache.memory import MOST_KEPT, Memory
 
 
 @pytest.fixture
@@ -64,3 +64,35 @@ def test_nothing_ends_without_a_change(memory: Memory) -> None:
     stamp = remembered.stamp()
     assert remembered.get("key", 60) == "value"
     assert remembered.stamp() == stamp
+
+
+def test_nor_when_much_else_is_read(memory: Memory) -> None:
+    remembered = Remembered(memory)
+    _keep(remembered)
+    for number in range(MOST_KEPT + 1):
+        memory.read(str(number))
+    assert remembered.get("key", 60) == "value"
+
+
+def test_one_that_cannot_be_told_to_others_counts_here(tmp_path: Path) -> None:
+    (tmp_path / "memory").write_bytes(b"in the way")
+    remembered = Remembered(_memory(tmp_path))
+    _keep(remembered)
+    remembered.changed()
+    assert remembered.get("key", 60) is None
+
+
+def test_who_is_late_does_not_bring_an_older_state_back(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered = Remembered(memory)
+    _keep(remembered)
+    late = remembered.stamp()
+    remembered.changed()
+    remembered.get("key", 60)
+    now = remembered.stamp()
+
+    monkeypatch.setattr(memory, "version", lambda _key: late)
+    remembered.get("key", 60)
+
+    assert remembered.stamp() == now

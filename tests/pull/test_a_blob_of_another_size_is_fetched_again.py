@@ -87,6 +87,7 @@ def test_a_size_that_was_corrected_meanwhile_is_not_believed(
     _commit(store, digest)
     catalog.record_blob(digest, len(DATA), mirror.now())
 
+    assert pull.stat_blob(ANONYMOUS, repository, digest).size == len(DATA)
     for _ in range(2):
         _open_held(repository, digest, len(DATA))
 

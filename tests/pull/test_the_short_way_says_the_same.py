@@ -224,10 +224,10 @@ def test_a_file_is_closed_whose_answer_cannot_begin(paths: dict[str, str], mirro
     def refuse(*_: Any) -> None:
         raise ValueError("a header is none")
 
-    with pytest.raises(ValueError, match="is none"):
+    with pytest.raises(ValueError, match="is none") as caught:
         answering_pulls(_hand_on)(_environ(paths["blob"], "GET"), refuse)
 
-    assert not mirror.store.is_read(Digest.of(BLOB))
+    assert not mirror.store.is_read(Digest.of(BLOB)), caught
 
 
 def _both(path: str, method: str, **headers: str) -> tuple[Answer, Answer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
@@ -71,13 +72,41 @@ def test_what_an_operator_removes_is_read_to_its_end_all_the_same(store: FileSto
     assert store.open(digest) is None
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
 def test_what_is_removed_just_before_it_is_marked_is_not_open(
-    store: FileStore, monkeypatch: pytest.MonkeyPatch
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_shared: bool
 ) -> None:
     digest = _hold(store)
+    if is_shared:
+        (blob,) = store.root.glob(f"blobs/*/*/{digest.hex}")
+        (tmp_path / "another name").hardlink_to(blob)
     monkeypatch.setattr("cache.streaming.store.mark_read", lambda _fd: store.delete(digest))
 
     assert store.open(digest) is None
+
+
+def test_a_file_system_that_fails_leaves_no_file_open(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = _hold(store)
+
+    def fail(*_: object) -> bool:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cache.streaming.store.is_named", fail)
+        with pytest.raises(OSError, match="Stale") as caught:
+            store.open(digest)
+    assert store.remove_unread(digest), caught
+
+
+def test_a_file_system_that_numbers_files_anew_is_not_asked_for_ever(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = _hold(store)
+    monkeypatch.setattr("cache.streaming.store.is_named", lambda *_: False)
+    with pytest.raises(OSError, match="Stale"):
+        store.open(digest)
 
 
 READ = """
